@@ -1,0 +1,168 @@
+"""The only place with Numba options, and the disk cache of the compiled kernels.
+
+Every kernel is compiled with ``nogil`` (trainings scale over Python threads) and NumPy's error
+model (0/0 is nan, as in the reference).  Never with ``fastmath``: it deletes NaN checks and lets
+the compiler reorder sums, and with it goes the promise of the same bits on every machine.  Never
+with ``parallel=True``: its thread pools abort on concurrent entry (numba#8563) or after fork.
+
+Numba's own cache is replaced because its key leaves out what a kernel calls in other files, and
+because two processes that save at once may swap each other's files (numba#10128); a damaged file
+raises in the user's call (numba#10434) and a read-only install raises at import (numba#4032).
+Here a cache file is named by everything it depends on and carries its own checksum; what cannot
+be read is compiled again, what cannot be written is left out, and nobody gets an exception.
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core.caching import NullCache, _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.extending import register_jitable
+from numba.misc.appdirs import AppDirs
+
+COMPILED = not numba.config.DISABLE_JIT
+
+# Called with a kernel's name whenever it is about to be compiled (a cache miss); a front end that
+# wants to say "compiling, first run only" sets it.
+on_compile: Callable[[str], None] | None = None
+
+_KERNELS = Path(__file__).parent
+_STALE_SECONDS = 24 * 3600.0
+
+
+def jit(function: Callable | None = None, *, key: str = "") -> Any:
+    """Compile a kernel (on its first call), cached on disk.
+
+    ``key`` stands for whatever a closure captures, e.g. the fingerprint of an update rule.
+    """
+    if function is None:
+        return lambda f: jit(f, key=key)
+    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    if COMPILED:
+        compiled._cache = KernelCache(function, key) if cache_folder() else NullCache()
+    return compiled
+
+
+def inline(function: Callable) -> Any:
+    """A function that kernels call: plain Python outside, compiled into its caller inside."""
+    return register_jitable(function)
+
+
+@cache
+def fingerprint() -> str:
+    """Hash of all kernel sources and of the compiler's versions."""
+    digest = hashlib.sha256(
+        f"{sys.version} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode()
+    )
+    for path in sorted(_KERNELS.rglob("*.py")):
+        digest.update(path.relative_to(_KERNELS).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def cache_folder() -> Path | None:
+    """First writable folder of: NUMBA_CACHE_DIR, beside the sources, the user's cache folder."""
+    user = AppDirs(appname="minitrain", appauthor=False).user_cache_dir
+    given = numba.config.CACHE_DIR
+    for folder in [Path(given) / "minitrain"] if given else [_KERNELS / "__pycache__", Path(user)]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    warnings.warn(
+        "minitrain: no writable cache folder, so kernels are compiled again in every process; "
+        "set NUMBA_CACHE_DIR to a folder that can be written",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+class KernelCache(_Cache):
+    """One file per compiled signature, written atomically, verified when read."""
+
+    def __init__(self, function: Callable, key: str) -> None:
+        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self._key = f"{function.__qualname__}:{function.__code__.co_firstlineno}:{key}"
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_folder())
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def flush(self) -> None:
+        for path in self._siblings():
+            path.unlink(missing_ok=True)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled code for ``sig``, or None: then Numba compiles it."""
+        target_context.refresh()
+        if self._enabled:
+            path = self._path(sig, target_context.codegen())
+            try:
+                content = path.read_bytes()
+                checksum, payload = content[:32], content[32:]
+                if hashlib.sha256(payload).digest() == checksum:
+                    return CompileResult._rebuild(target_context, *pickle.loads(payload))
+                path.unlink()
+            except OSError:
+                pass  # not there, or not readable: the same to us
+        if on_compile is not None:
+            on_compile(self._name)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if not self._enabled or data.library.has_dynamic_globals:
+            return
+        payload = dumps(data._reduce())
+        path = self._path(sig, data.codegen)
+        try:
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+            os.replace(temporary, path)
+        except OSError:
+            return  # a full or vanished disk costs the next process a compilation, nothing else
+        self._remove_stale()
+
+    def _path(self, sig: Any, codegen: Any) -> Path:
+        what = f"{self._key}|{sig}|{codegen.magic_tuple()}"
+        digest = hashlib.sha256(what.encode()).hexdigest()[:24]
+        folder = cache_folder()
+        assert folder is not None
+        return folder / f"{self._name}-{fingerprint()[:12]}-{digest}.nbc"
+
+    def _siblings(self) -> list[Path]:
+        folder = cache_folder()
+        return list(folder.glob(f"{self._name}-*.nbc")) if folder else []
+
+    def _remove_stale(self) -> None:
+        """Delete what older sources left, once it is a day old: another tree may still use it."""
+        for path in self._siblings():
+            try:
+                old = time.time() - path.stat().st_mtime > _STALE_SECONDS
+                if old and fingerprint()[:12] not in path.name:
+                    path.unlink()
+            except OSError:
+                continue  # another process was faster

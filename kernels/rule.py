@@ -1,0 +1,259 @@
+"""An update rule, written once: the ``@rule`` decorator and the registry.
+
+A rule is two pure functions:
+
+    coefficients(t, *hyperparameters)  ->  what a step needs, in float64, once per step
+    update(p, g, *slots, c)            ->  (direction, *new slots), for one element
+
+From them come the fused compiled kernel (``fuse``) and the unfused NumPy reference
+(``reference``).  The framework subtracts ``lr * (direction + decay * p)``; learning rate, schedule
+and weight decay are therefore no business of a rule.
+"""
+
+import dis
+import hashlib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+_OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One update function of a rule, chosen by the flags that are switched on."""
+
+    update: Callable
+    slots: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """An update rule with its hyperparameters' defaults; made by :func:`rule`.
+
+    ``defaults`` holds lr, the rule's own hyperparameters and the framework's weight decay;
+    ``takes`` are the hyperparameters that ``coefficients`` takes, in its order.  ``carry`` are scalars that one step hands to the next (NAdam's product of momenta), ``start``
+    names the hyperparameter from which a slot starts where that is not zero.
+    """
+
+    name: str
+    title: str
+    defaults: Mapping[str, Any]
+    coefficients: Callable
+    takes: tuple[str, ...]
+    carry: Mapping[str, float]
+    start: Mapping[str, str]
+    check: Callable[..., str | None]
+    paper: str
+    doc: str
+    variants: dict[frozenset, Variant] = field(default_factory=dict)
+
+    def variant(self, *flags: str) -> Callable[[Callable], Callable]:
+        """Register ``update`` for the case that exactly these flags are on."""
+
+        def add(update: Callable) -> Callable:
+            self.variants[frozenset(flags)] = _read_variant(self.name, update)
+            return update
+
+        return add
+
+    def derive(self, name: str, *, title: str, paper: str, doc: str, **defaults: Any) -> "Rule":
+        """The same rule under another name, with other defaults."""
+        return _register(
+            replace(
+                self,
+                name=name,
+                title=title,
+                paper=paper,
+                doc=inspect.cleandoc(doc),
+                defaults={**self.defaults, **defaults},
+            )
+        )
+
+    @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Names of the rule's own hyperparameters, without lr and weight decay."""
+        return tuple(n for n in self.defaults if n != "lr" and n not in _OPTIONS)
+
+    @property
+    def flags(self) -> frozenset:
+        return frozenset().union(*self.variants)
+
+    def choose(self, values: Mapping[str, Any]) -> Variant:
+        """The variant for these hyperparameters.
+
+        Raises ValueError if the flags that are on cannot be combined.
+        """
+        on = frozenset(flag for flag in self.flags if values[flag])
+        if on not in self.variants:
+            known = "; ".join(" + ".join(sorted(v)) or "none of them" for v in self.variants)
+            raise ValueError(
+                f"{self.name}: {' + '.join(sorted(on))} cannot be combined; accepted: {known}"
+            )
+        return self.variants[on]
+
+    def inputs(self, values: Mapping[str, Any]) -> list[float]:
+        """What ``coefficients`` takes of these hyperparameters, as floats."""
+        return [float(values[name]) for name in self.takes]
+
+    def evaluate(self, t: int, carried: list[float], inputs: list[float]) -> tuple[tuple, tuple]:
+        """Coefficients and carried scalars of step ``t`` (counted from 1), in plain Python."""
+        result = self.coefficients(float(t), *carried, *inputs)
+        return result if self.carry else (result, ())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items())
+        return f"<rule {self.name}({shown})>"
+
+
+_registry: dict[str, Rule] = {}
+
+
+def rule(
+    name: str,
+    *,
+    lr: float,
+    title: str | None = None,
+    coefficients: Callable | None = None,
+    carry: Mapping[str, float] | None = None,
+    start: Mapping[str, str] | None = None,
+    check: Callable[..., str | None] = lambda **_: None,
+    paper: str = "",
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    **hyperparameters: float | bool,
+) -> Callable[[Callable], Rule]:
+    """Register an update rule under ``name``; the decorated function is its element update.
+
+    ``update(p, g, *slots, c)`` returns ``(direction, *new slots)``.  The names between ``g`` and
+    ``c`` are the slots: state of one number per parameter that starts at zero.  ``c`` is what
+    ``coefficients(t, *carried, *hyperparameters)`` returned for step ``t`` (1, 2, …, a float),
+    chosen by name; without ``coefficients`` it holds the hyperparameters in the order given.
+
+    Raises
+    ------
+    ValueError
+        If the update holds a number: ``0.5 * g`` would be computed in float64 inside a float32
+        kernel and in float32 by the reference.  Numbers belong into ``coefficients``.
+    """
+    defaults = {
+        "lr": lr,
+        **hyperparameters,
+        "weight_decay": weight_decay,
+        "decoupled_weight_decay": decoupled_weight_decay,
+        "decay_biases": True,
+    }
+
+    def register(update: Callable) -> Rule:
+        carried = tuple(carry or ())
+        made = Rule(
+            name=name,
+            title=title or name,
+            defaults=defaults,
+            coefficients=coefficients or _pass_on,
+            takes=_read_inputs(name, coefficients, carried, tuple(hyperparameters)),
+            carry=dict(carry or {}),
+            start=dict(start or {}),
+            check=check,
+            paper=paper,
+            doc=inspect.getdoc(update) or "",
+            variants={frozenset(): _read_variant(name, update)},
+        )
+        return _register(made)
+
+    return register
+
+
+def get(name: str) -> Rule:
+    """The rule registered under ``name``; a ValueError names the nearest one otherwise."""
+    key = str(name).lower()
+    if key not in _registry:
+        near = get_close_matches(key, _registry, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"optimizer: unknown {name!r}{hint} Accepted: {', '.join(names())}")
+    return _registry[key]
+
+
+def names() -> list[str]:
+    """Names of all registered rules, in the order of their registration."""
+    return list(_registry)
+
+
+def _register(made: Rule) -> Rule:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name):
+        raise ValueError(f"name: {made.name!r} is not of the form lower_case_with_digits")
+    _registry[made.name] = made  # a notebook cell that runs again replaces its rule
+    return made
+
+
+def _pass_on(t, *values):
+    """Coefficients of a rule that needs none of its own: the hyperparameters as they are."""
+    return values
+
+
+def _parameters(function: Callable) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def _read_variant(name: str, update: Callable) -> Variant:
+    parameters = _parameters(update)
+    if parameters[:2] != ["p", "g"] or parameters[-1:] != ["c"]:
+        raise ValueError(
+            f"{name}: update({', '.join(parameters)}) is not of the form update(p, g, *slots, c)"
+        )
+    for number in _numbers(update):
+        raise ValueError(
+            f"{name}: update holds the number {number!r}, which would make a float32 kernel "
+            "compute in float64; return it from coefficients, or write g * g for g**2"
+        )
+    return Variant(update, tuple(parameters[2:-1]))
+
+
+def _numbers(update: Callable) -> list[float]:
+    """Literal numbers that take part in the arithmetic (not the 0 of ``c[0]``)."""
+    steps = list(dis.get_instructions(update))
+    return [
+        step.argval
+        for step, following in zip(steps, steps[1:], strict=False)
+        if type(step.argval) in (int, float)
+        and step.opname in ("LOAD_CONST", "LOAD_SMALL_INT")
+        and following.opname != "BINARY_SUBSCR"
+        and following.argrepr != "[]"
+    ]
+
+
+def _read_inputs(
+    name: str, coefficients: Callable | None, carried: tuple[str, ...], hyper: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Names of the hyperparameters that ``coefficients(t, *carried, *inputs)`` takes."""
+    if coefficients is None:
+        return hyper
+    parameters = tuple(_parameters(coefficients))
+    inputs = parameters[1 + len(carried) :]
+    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= set(hyper):
+        raise ValueError(
+            f"{name}: coefficients({', '.join(parameters)}) must take {', '.join(('t', *carried))}"
+            f" and then any of: {', '.join(hyper) or '(no hyperparameters)'}"
+        )
+    return inputs
+
+
+def code_hash(function: Callable) -> str:
+    """Hash of a function's code and of what it captures: the same in every process."""
+    return hashlib.sha256(_code_text(function).encode()).hexdigest()
+
+
+def _code_text(function: Callable) -> str:
+    steps = [(step.opname, step.argrepr) for step in dis.get_instructions(function)]
+    named = {
+        **inspect.getclosurevars(function).globals,
+        **inspect.getclosurevars(function).nonlocals,
+    }
+    texts = [
+        f"{name}={_code_text(value) if inspect.isfunction(value) else repr(value)}"
+        for name, value in sorted(named.items())
+    ]
+    return f"{steps} {texts}"

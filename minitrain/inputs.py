@@ -1,0 +1,132 @@
+"""Check what the user hands in and turn it into the arrays that the kernels take."""
+
+from typing import Any
+
+import numpy as np
+
+from .kernels import losses
+from .kernels.epoch import Data
+
+Pair = tuple[Any, Any]
+
+
+def check_count(name: str, value: Any, least: int = 1) -> int:
+    """``value`` as an int; a ValueError or TypeError names the argument otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: {value!r} is not a whole number")
+    if value < least:
+        raise ValueError(f"{name}: {value} is too small; accepted: whole numbers from {least}")
+    return int(value)
+
+
+def check_choice(name: str, value: Any, accepted: tuple[str, ...]) -> str:
+    """``value`` if it is one of the accepted names."""
+    if value not in accepted:
+        raise ValueError(f"{name}: unknown {value!r}; accepted: {', '.join(accepted)}")
+    return str(value)
+
+
+def check_seed(value: Any) -> int:
+    """A seed is a whole number below 2**63."""
+    seed = check_count("seed", value, least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed: {seed} is too large; accepted: 0 … 2**63 - 1")
+    return seed
+
+
+def as_rows(X: Any, dtype: np.dtype, features: int, name: str = "X") -> np.ndarray:
+    """Any array-like as a C-contiguous read-only array (n, features) of finite numbers."""
+    if hasattr(X, "tocsr"):
+        raise TypeError(f"{name}: a sparse matrix; accepted: dense arrays (call .toarray())")
+    rows = np.asarray(X)
+    if rows.dtype == object or rows.dtype.kind not in "biuf":
+        try:
+            rows = rows.astype(dtype)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}: holds {rows.dtype}, not numbers ({error})") from None
+    if rows.ndim != 2:
+        raise ValueError(
+            f"{name}: shape {rows.shape}; accepted: two dimensions (rows, features)"
+            + (f"; for one row write {name}.reshape(1, -1)" if rows.ndim == 1 else "")
+        )
+    if rows.shape[1] != features:
+        raise ValueError(f"{name}: {rows.shape[1]} features, but the network takes {features}")
+    rows = np.ascontiguousarray(rows, dtype)
+    if not np.isfinite(rows).all():
+        row, column = np.argwhere(~np.isfinite(rows))[0]
+        raise ValueError(f"{name}: not finite ({rows[row, column]}) at row {row}, column {column}")
+    return _read_only(rows)
+
+
+def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: int) -> Data:
+    """A Dataset or an (X, y) pair as the kernels' arrays, checked against the network.
+
+    ``y`` is (n,) class codes 0 … outputs - 1 for softmax cross-entropy; (n,) or (n, outputs) of
+    zeros and ones for binary cross-entropy, of any numbers for squared error.
+    """
+    X, y = unpack_pair(pair)
+    rows = as_rows(X, dtype, features)
+    wanted = np.asarray(y)
+    if wanted.dtype.kind not in "biuf":
+        raise TypeError(f"y: holds {wanted.dtype}, not numbers; encode class names as 0, 1, …")
+    if len(rows) == 0:
+        raise ValueError("X: no rows")
+    if wanted.shape[:1] != rows.shape[:1]:
+        raise ValueError(
+            f"y: {wanted.shape[0] if wanted.ndim else 'one'} for {len(rows)} rows of X"
+        )
+    nothing = np.empty((0, outputs), dtype)
+    if loss == losses.SOFTMAX_CROSS_ENTROPY:
+        return Data(rows, _read_only(_labels(wanted, outputs)), _read_only(nothing))
+    targets = wanted.reshape(-1, 1) if wanted.ndim == 1 else wanted
+    if targets.shape != (len(rows), outputs):
+        raise ValueError(
+            f"y: shape {wanted.shape}; accepted: {(len(rows), outputs)}"
+            + (f" or {(len(rows),)}" if outputs == 1 else "")
+        )
+    if not np.isfinite(targets).all():
+        raise ValueError(f"y: not finite at row {np.argwhere(~np.isfinite(targets))[0][0]}")
+    if loss == losses.BINARY_CROSS_ENTROPY and not np.isin(targets, (0, 1)).all():
+        raise ValueError("y: binary cross-entropy takes zeros and ones")
+    return Data(
+        rows,
+        _read_only(np.empty(0, np.int64)),
+        _read_only(np.ascontiguousarray(targets, dtype)),
+    )
+
+
+def no_data(data: Data) -> Data:
+    """A data set of the same kind without rows."""
+    return Data(*(array[:0] for array in data))
+
+
+def unpack_pair(pair: Any) -> Pair:
+    """X and y of a Dataset, of a loader, or of a pair."""
+    if hasattr(pair, "X") and hasattr(pair, "y"):
+        return pair.X, pair.y
+    if isinstance(pair, (tuple, list)) and len(pair) == 2:
+        return pair[0], pair[1]
+    raise TypeError(
+        f"data: {type(pair).__name__}; accepted: a Dataset, an (X, y) pair or a MiniBatchLoader"
+    )
+
+
+def _labels(wanted: np.ndarray, classes: int) -> np.ndarray:
+    if wanted.ndim != 1:
+        raise ValueError(f"y: shape {wanted.shape}; accepted: one class code per row")
+    labels = wanted.astype(np.int64)
+    wrong = (labels != wanted) | (labels < 0) | (labels >= classes)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"y: {wanted[row]} at row {row}; accepted: class codes 0 … {classes - 1}"
+            f" (the network has {classes} outputs)"
+        )
+    return labels
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written, so that kernels are compiled for one kind of array."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,205 @@
+"""The multi-layer perceptron: its sizes, its one flat buffer of parameters, and what it computes."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import inputs
+from .kernels import activations, epoch, losses
+from .kernels.layers import Network, Workspace
+from .kernels.memory import aligned_zeros
+from .kernels.random import uniform
+
+_WEIGHTS = 0x5EED  # purpose of the random words that make initial weights
+_PREDICT_ROWS = 256  # rows that pass through the network at a time
+
+INITIALIZATIONS = ("auto", "he", "glorot")
+
+
+class Block(NamedTuple):
+    """A weight matrix or a bias vector: ``flat[start:stop]`` has this shape."""
+
+    name: str
+    start: int
+    stop: int
+    shape: tuple[int, ...]
+
+    @property
+    def is_bias(self) -> bool:
+        return len(self.shape) == 1
+
+
+class MLP:
+    """A multi-layer perceptron with hand-written gradients.
+
+    Parameters
+    ----------
+    sizes
+        Units of each layer from inputs to outputs, e.g. ``[64, 128, 10]``.
+    activation
+        Of the hidden layers: identity, relu, leaky_relu, tanh, sigmoid, gelu or silu; or one
+        name per hidden layer.  The last layer is linear; the loss brings its softmax or sigmoid.
+    loss
+        softmax_cross_entropy (classes), binary_cross_entropy (one yes or no per output) or
+        squared_error.  Means as in torch.
+    seed
+        Of the initial weights: the same bits on every machine.
+    dtype
+        float32 or float64.
+    initialization
+        he: uniform within ±sqrt(6 / inputs) (He et al. 2015, arXiv 1502.01852); glorot: uniform
+        within ±sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010); auto: he for relu,
+        leaky_relu, gelu and silu, glorot for the others.  Biases start at zero.
+
+    Attributes
+    ----------
+    parameters
+        Flat (P,) array, 64-byte aligned; ``weights[l]`` (in, out) and ``biases[l]`` (out,) are
+        views of it.
+    blocks
+        Where each weight matrix and bias vector stands in ``parameters``.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Sequence[str] = "relu",
+        *,
+        loss: str = "softmax_cross_entropy",
+        seed: int = 0,
+        dtype: Any = "float32",
+        initialization: str = "auto",
+    ) -> None:
+        if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Sequence | np.ndarray):
+            raise TypeError(f"sizes: {sizes!r}; accepted: a list such as [64, 128, 10]")
+        self.sizes = tuple(inputs.check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
+        if len(self.sizes) < 2:
+            raise ValueError(f"sizes: {list(sizes)}; accepted: at least inputs and outputs")
+        hidden = len(self.sizes) - 2
+        names = [activation] * hidden if isinstance(activation, str) else list(activation)
+        if isinstance(activation, str):
+            inputs.check_choice("activation", activation, activations.NAMES)
+        if len(names) != hidden:
+            raise ValueError(f"activation: {len(names)} names for {hidden} hidden layers")
+        self.activation = tuple(
+            inputs.check_choice("activation", name, activations.NAMES) for name in names
+        )
+        self.loss = inputs.check_choice("loss", loss, losses.NAMES)
+        if self.loss == "softmax_cross_entropy" and self.sizes[-1] < 2:
+            raise ValueError(
+                "sizes: softmax_cross_entropy needs at least two outputs; for one yes or no use "
+                "loss='binary_cross_entropy'"
+            )
+        self.seed = inputs.check_seed(seed)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            self.dtype = np.dtype(object)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype: {dtype!r}; accepted: float32, float64")
+        self.initialization = inputs.check_choice("initialization", initialization, INITIALIZATIONS)
+
+        layout, self.blocks = [], []
+        start = units = 0
+        for layer, (I, O) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
+            layout.append((start, start + I * O, I, O, units))
+            self.blocks.append(Block(f"weights[{layer}]", start, start + I * O, (I, O)))
+            self.blocks.append(Block(f"biases[{layer}]", start + I * O, start + I * O + O, (O,)))
+            start += I * O + O
+            units += O
+        self.parameters = aligned_zeros(start, self.dtype)
+        views = [self.parameters[b.start : b.stop].reshape(b.shape) for b in self.blocks]
+        self.weights, self.biases = views[::2], views[1::2]
+        codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
+        self._network = Network(
+            np.array(layout, np.int64), np.array(codes, np.int64), losses.NAMES.index(self.loss)
+        )
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for layer, W in enumerate(self.weights):
+            I, O = W.shape
+            name = self.activation[min(layer, len(self.activation) - 1)] if self.activation else ""
+            kind = self.initialization
+            if kind == "auto":
+                kind = "he" if name in ("relu", "leaky_relu", "gelu", "silu") else "glorot"
+            bound = np.sqrt(6.0 / I) if kind == "he" else np.sqrt(6.0 / (I + O))
+            drawn = np.empty(W.size)
+            uniform(drawn, self.seed, layer, _WEIGHTS)
+            W[:] = (bound * (2.0 * drawn - 1.0)).reshape(W.shape)
+
+    @property
+    def n_parameters(self) -> int:
+        return self.parameters.size
+
+    def loss_and_gradient(self, X: Any, y: Any) -> tuple[float, np.ndarray]:
+        """Mean loss over the rows, and its gradient in the layout of ``parameters``.
+
+        ``X`` is (n, inputs); ``y`` as the loss wants it: (n,) class codes, or (n, outputs).
+        """
+        data = self.as_data((X, y))
+        n = len(data.X)
+        gradient = aligned_zeros(self.n_parameters, self.dtype)
+        loss = epoch.loss_gradient(
+            gradient, self.parameters, self._network, self.workspace(n), data, np.arange(n)
+        )
+        return float(loss), gradient
+
+    def evaluate(self, X: Any, y: Any) -> tuple[float, float]:
+        """Mean loss and accuracy (share of rows that are predicted right) on these rows."""
+        data = self.as_data((X, y))
+        work = self.workspace(min(len(data.X), _PREDICT_ROWS))
+        loss, accuracy = epoch.evaluate(self.parameters, self._network, work, data)
+        return float(loss), float(accuracy)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Raw outputs (n, outputs) of the last layer."""
+        rows = inputs.as_rows(X, self.dtype, self.sizes[0])
+        out = np.empty((len(rows), self.sizes[-1]), self.dtype)
+        work = self.workspace(min(max(len(rows), 1), _PREDICT_ROWS))
+        epoch.predict(out, self.parameters, self._network, work, rows)
+        return out
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class codes (n,); zeros and ones for binary cross-entropy, numbers for squared error.
+
+        The last two are (n, outputs), or (n,) for a single output.
+        """
+        z = self.decision_function(X)
+        if self.loss == "softmax_cross_entropy":
+            return z.argmax(axis=1)
+        values = (z > 0).astype(np.int64) if self.loss == "binary_cross_entropy" else z
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, outputs): of the classes, or of a yes for binary cross-entropy."""
+        if self.loss == "squared_error":
+            raise ValueError("predict_proba: squared_error gives no probabilities; use predict")
+        z = self.decision_function(X)
+        if self.loss == "binary_cross_entropy":
+            e = np.exp(-np.abs(z))
+            return np.where(z >= 0, 1, e) / (1 + e)
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def as_data(self, pair: Any) -> epoch.Data:
+        """A Dataset or an (X, y) pair as the kernels' arrays, checked against this network."""
+        return inputs.as_data(pair, self.dtype, self.sizes[0], self.sizes[-1], self._network.loss)
+
+    def workspace(self, rows: int) -> Workspace:
+        """Room for the activations of a mini-batch of at most ``rows`` rows."""
+        units = sum(self.sizes[1:])
+        return Workspace(
+            aligned_zeros((rows, self.sizes[0]), self.dtype),
+            np.zeros(rows, np.int64),
+            aligned_zeros((rows, self.sizes[-1]), self.dtype),
+            *(aligned_zeros(rows * units, self.dtype) for _ in range(3)),
+        )
+
+    def __repr__(self) -> str:
+        names = sorted(set(self.activation)) or ["linear"]
+        return (
+            f"MLP({'-'.join(map(str, self.sizes))}, {'/'.join(names)}, {self.loss}, "
+            f"{self.n_parameters} parameters, {self.dtype})"
+        )

@@ -1,0 +1,261 @@
+"""Train a model: epochs, validation, history, early stopping, Ctrl-C and divergence."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .history import History
+from .inputs import check_choice, check_count, no_data
+from .kernels import epoch
+from .kernels.memory import aligned_zeros
+from .loader import MiniBatchLoader
+from .model import MLP
+from .optimizer import Optimizer
+from .schedule import Schedule, constant
+
+# One compiled call lasts about this long: short enough for Ctrl-C and a progress bar, long enough
+# for the way in and out (about 20 µs) not to count.
+_SECONDS_PER_CALL = 0.05
+
+Callback = Callable[[History], Any]
+
+
+class DivergenceError(ArithmeticError):
+    """The loss or the gradient stopped being finite.
+
+    The model has the parameters from the start of epoch ``epoch`` (counted from 1), the last good
+    ones; ``step`` is the step of the training (from 1) that failed, ``history`` the epochs before.
+    """
+
+    def __init__(self, optimizer: Optimizer, number: int, step: int, history: History) -> None:
+        super().__init__(
+            f"training diverged: loss or gradient is not finite in epoch {number}, step {step}, "
+            f"with {optimizer!r}; the model keeps its weights from the start of that epoch. "
+            "Try a smaller lr"
+        )
+        self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when ``monitor`` has not improved by ``min_delta`` for ``patience`` epochs.
+
+    The weights of the best epoch are restored.  ``monitor`` is validation_loss (less is better)
+    or validation_accuracy (more is).
+    """
+
+    patience: int = 10
+    min_delta: float = 0.0
+    monitor: str = "validation_loss"
+
+    def __post_init__(self) -> None:
+        check_count("patience", self.patience)
+        check_choice("monitor", self.monitor, ("validation_loss", "validation_accuracy"))
+        if not 0 <= self.min_delta < np.inf:
+            raise ValueError(f"min_delta: {self.min_delta}; accepted: finite, at least 0")
+
+
+class Trainer:
+    """Train ``model`` with ``optimizer`` on mini-batches.
+
+    Parameters
+    ----------
+    model, optimizer
+        The model is trained in place; the optimizer is only read.
+    batch_size, seed
+        Of the mini-batches, where :meth:`fit` is not given a loader.
+    schedule
+        Learning rate over time, as a factor of the optimizer's (:mod:`minitrain.schedule`).
+    callbacks
+        Called with the history after every epoch; a true return value ends the training.
+    """
+
+    def __init__(
+        self,
+        model: MLP,
+        optimizer: Optimizer,
+        batch_size: int = 32,
+        seed: int = 0,
+        schedule: Schedule = constant,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        if not isinstance(model, MLP):
+            raise TypeError(f"model: {type(model).__name__}; accepted: an MLP")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"optimizer: {optimizer!r}; accepted: an Optimizer such as mt.optimizers.Adam()"
+            )
+        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.batch_size, self.seed = check_count("batch_size", batch_size), seed
+        self.callbacks = tuple(callbacks)
+
+    def fit(
+        self,
+        train: Any,
+        epochs: int = 20,
+        validation: Any = None,
+        early_stopping: EarlyStopping | int | None = None,
+    ) -> History:
+        """Train for ``epochs`` epochs and return the history.
+
+        ``train`` and ``validation`` are a Dataset or an (X, y) pair, ``train`` may be a loader.
+        ``early_stopping`` may be given as its patience alone.
+
+        Ctrl-C ends the training, keeps what was learned and says so in ``stop_reason``.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss stops being finite; the model then has its last good weights.
+        ValueError, TypeError
+            If data and network do not fit together.
+        """
+        stopping = (
+            EarlyStopping(early_stopping) if isinstance(early_stopping, int) else (early_stopping)
+        )
+        if stopping is not None and validation is None:
+            raise ValueError("early_stopping: needs validation=… to see when to stop")
+        run = _Run(self, train, check_count("epochs", epochs), validation)
+        best = _Best(stopping, self.model.parameters) if stopping else None
+        per_epoch = best is not None or bool(self.callbacks)
+        stop_reason = "all epochs done"
+        try:
+            while not run.done:
+                run.advance(per_epoch)
+                if run.failed_at is not None:
+                    self.model.parameters[:] = run.good
+                    raise DivergenceError(
+                        self.optimizer, run.epoch + 1, run.failed_at + 1, run.history()
+                    )
+                if not per_epoch or not run.at_epoch_end:
+                    continue
+                history = run.history()
+                if best and best.exhausted(history, self.model.parameters):
+                    stop_reason = f"no better {best.monitor} for {best.patience} epochs"
+                    break
+                if any([callback(history) for callback in self.callbacks]):
+                    stop_reason = "stopped by a callback"
+                    break
+        except KeyboardInterrupt:
+            stop_reason = "interrupted"
+        history = run.history()
+        history.stop_reason = stop_reason
+        if best and best.epoch is not None:
+            self.model.parameters[:] = best.parameters
+            history.best_epoch = best.epoch
+        return history
+
+
+class _Run:
+    """The arrays of one training and how far it has come."""
+
+    def __init__(self, trainer: Trainer, train: Any, epochs: int, validation: Any) -> None:
+        model, optimizer = trainer.model, trainer.optimizer
+        self._model = model
+        self._data = model.as_data(train)
+        self._validation = no_data(self._data) if validation is None else model.as_data(validation)
+        loader = (
+            train
+            if isinstance(train, MiniBatchLoader)
+            else MiniBatchLoader(
+                self._data.X, _targets(self._data), trainer.batch_size, seed=trainer.seed
+            )
+        )
+        self._sampling = loader.sampling
+        self._steps = len(loader)
+        self._total = epochs * self._steps
+        self._rates = optimizer.lr * np.asarray(
+            trainer.schedule(np.arange(self._total), self._total), float
+        )
+        self._order = np.empty(len(self._data.X), np.int64)
+        self._work = model.workspace(loader.batch_size)
+        self._gradient = aligned_zeros(model.n_parameters, model.dtype)
+        self._state = optimizer.init(model.parameters, model.blocks)
+        self._kernels = optimizer.kernels(model.dtype)
+        self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
+        self._has_validation = validation is not None
+        self._ends: list[tuple[int, float]] = [(0, 0.0)]
+        self.good = model.parameters.copy()
+        self.failed_at: int | None = None
+        self.step = 0
+        self._call(0)  # compiles, so that the clock sees training alone
+        self._started = time.perf_counter()
+        self._pace = 0.0
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self._total
+
+    @property
+    def epoch(self) -> int:
+        return self.step // self._steps
+
+    @property
+    def at_epoch_end(self) -> bool:
+        return self.step % self._steps == 0
+
+    def advance(self, per_epoch: bool) -> None:
+        """Make as many steps as fit into one call; not past the end of an epoch if asked."""
+        left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
+        count = int(_SECONDS_PER_CALL / self._pace) if self._pace else min(16, self._steps)
+        count = max(1, min(count, left))
+        before = time.perf_counter()
+        reached = self._call(count)
+        after = time.perf_counter()
+        self._pace = (after - before) / count
+        if reached < self.step + count or not np.isfinite(self._model.parameters).all():
+            self.failed_at = min(reached, self.step + count - 1)
+        self.step = reached if self.failed_at is None else self.failed_at
+        self._ends.append((self.step, after - self._started))
+
+    def _call(self, count: int) -> int:
+        return epoch.train(
+            self._model.parameters, self.good, self._gradient, self._model._network, self._work,
+            self._data, self._validation, self._sampling, self._order, self._state.arrays,
+            self._kernels.advance, self._kernels.descend,
+            self._rates[self.step : self.step + count], self.step, self._record,
+        )  # fmt: skip
+
+    def history(self) -> History:
+        """What the finished epochs measured."""
+        n = self.epoch
+        columns = dict(zip(epoch.COLUMNS, self._record[:n].T.copy(), strict=True))
+        if not self._has_validation:
+            columns["validation_loss"][:] = columns["validation_accuracy"][:] = np.nan
+        if self._model.loss == "squared_error":
+            columns["accuracy"][:] = columns["validation_accuracy"][:] = np.nan
+        last_steps = self._steps * np.arange(1, n + 1)
+        steps, seconds = np.array(self._ends).T
+        return History(
+            **columns,
+            learning_rate=self._rates[last_steps - 1],
+            seconds=np.interp(last_steps, steps, seconds),
+            steps_per_epoch=self._steps,
+        )
+
+
+class _Best:
+    """The best epoch so far, and its weights."""
+
+    def __init__(self, stopping: EarlyStopping, parameters: np.ndarray) -> None:
+        self.monitor, self.patience = stopping.monitor, stopping.patience
+        self._min_delta = stopping.min_delta
+        self._sign = 1.0 if stopping.monitor == "validation_loss" else -1.0
+        self._value = np.inf
+        self.epoch: int | None = None
+        self.parameters = parameters.copy()
+
+    def exhausted(self, history: History, parameters: np.ndarray) -> bool:
+        """Note the newest epoch; True if the last ``patience`` ones brought nothing better."""
+        value = self._sign * getattr(history, self.monitor)[-1]
+        if value < self._value - self._min_delta or self.epoch is None:
+            self._value, self.epoch = value, len(history)
+            self.parameters[:] = parameters
+        return len(history) - self.epoch >= self.patience
+
+
+def _targets(data: epoch.Data) -> np.ndarray:
+    return data.labels if len(data.labels) else data.targets
