@@ -214,7 +214,7 @@ step = jit(apply_step)
 Fused = namedtuple("Fused", "advance descend dispatchers")
 
 
-def fused(rule: Rule, variant: Variant, n: int, dtype: str) -> Fused:
+def fused(rule: Rule, variant: Variant, n: int, dtype: np.dtype) -> Fused:
     """The compiled kernels of a rule with ``n`` coefficients for one dtype.
 
     Raises ValueError if the update has more slots than there are templates.
@@ -229,7 +229,7 @@ def fused(rule: Rule, variant: Variant, n: int, dtype: str) -> Fused:
 
 @cache
 def _compiled(
-    coefficients: Callable, n_carry: int, n_hyper: int, variant: Variant, n: int, dtype: str
+    coefficients: Callable, n_carry: int, n_hyper: int, variant: Variant, n: int, dtype: np.dtype
 ) -> Fused:
     key = f"{code_hash(coefficients)} {n_carry} {n_hyper}"
     if n_carry:
@@ -238,7 +238,7 @@ def _compiled(
         advance = _advance(inline(coefficients), n_hyper, key)
     template = TEMPLATES[len(variant.slots)]
     descend = template(inline(variant.update), n, f"{code_hash(variant.update)} {n}")
-    doubles, T = float64[::1], from_dtype(np.dtype(dtype))
+    doubles, T = float64[::1], from_dtype(dtype)
     return Fused(
         _address(advance, types.void(doubles, doubles, doubles, float64)),
         _address(

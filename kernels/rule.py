@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
@@ -35,8 +36,10 @@ class Rule:
     """An update rule with its hyperparameters' defaults; made by :func:`rule`.
 
     ``defaults`` holds lr, the rule's own hyperparameters and the framework's weight decay;
-    ``takes`` are the hyperparameters that ``coefficients`` takes, in its order.  ``carry`` are scalars that one step hands to the next (NAdam's product of momenta), ``start``
-    names the hyperparameter from which a slot starts where that is not zero.
+    ``takes`` are the hyperparameters that ``coefficients`` takes, in its order.  ``carry`` are
+    scalars that one step hands to the next (NAdam's product of momenta), ``start`` names the
+    hyperparameter from which a slot starts where that is not zero, ``rates`` is the range in
+    which a search looks for lr.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Rule:
     carry: Mapping[str, float]
     start: Mapping[str, str]
     check: Callable[..., str | None]
+    rates: tuple[float, float]
     paper: str
     doc: str
     variants: dict[frozenset, Variant] = field(default_factory=dict)
@@ -121,6 +125,7 @@ def rule(
     carry: Mapping[str, float] | None = None,
     start: Mapping[str, str] | None = None,
     check: Callable[..., str | None] = lambda **_: None,
+    rates: tuple[float, float] = (1e-5, 1.0),
     paper: str = "",
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
@@ -158,6 +163,7 @@ def rule(
             carry=dict(carry or {}),
             start=dict(start or {}),
             check=check,
+            rates=rates,
             paper=paper,
             doc=inspect.getdoc(update) or "",
             variants={frozenset(): _read_variant(name, update)},
@@ -217,7 +223,7 @@ def _numbers(update: Callable) -> list[float]:
     steps = list(dis.get_instructions(update))
     return [
         step.argval
-        for step, following in zip(steps, steps[1:], strict=False)
+        for step, following in pairwise(steps)
         if type(step.argval) in (int, float)
         and step.opname in ("LOAD_CONST", "LOAD_SMALL_INT")
         and following.opname != "BINARY_SUBSCR"

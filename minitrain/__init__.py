@@ -9,7 +9,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from . import datasets, optimizers
+from . import datasets, lab, optimizers
 from .history import History
 from .kernels.rule import rule
 from .loader import MiniBatchLoader
@@ -31,6 +31,7 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "datasets",
+    "lab",
     "optimizers",
     "rule",
 ]

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron: its sizes, its one flat buffer of parameters, and what it computes."""
+"""The multi-layer perceptron: sizes, one flat buffer of parameters, and what it computes."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -96,7 +96,7 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        return fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype).name)
+        return fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""

@@ -136,7 +136,8 @@ class Trainer:
                 if best and best.exhausted(history, self.model.parameters):
                     stop_reason = f"no better {best.monitor} for {best.patience} epochs"
                     break
-                if any([callback(history) for callback in self.callbacks]):
+                answers = [callback(history) for callback in self.callbacks]  # all are called
+                if any(answers):
                     stop_reason = "stopped by a callback"
                     break
         except KeyboardInterrupt:

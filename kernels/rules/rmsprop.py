@@ -16,7 +16,7 @@ def coefficients(t, alpha, eps, momentum):
     momentum=0.0,
     centered=False,
     coefficients=coefficients,
-    paper="Tieleman & Hinton (2012), Coursera lecture 6.5; centered: Graves (2013), arXiv 1308.0850",
+    paper="Tieleman & Hinton (2012), Coursera lecture 6.5; centered: Graves (2013), 1308.0850",
 )
 def rmsprop(p, g, v, c):
     """Adagrad that forgets: a moving average of squared gradients replaces the sum.

@@ -20,6 +20,7 @@ def check(momentum, dampening, nesterov, **_):
     nesterov=False,
     coefficients=coefficients,
     check=check,
+    rates=(1e-5, 10.0),
     paper="Robbins & Monro (1951), A stochastic approximation method",
 )
 def sgd(p, g, c):

@@ -28,8 +28,8 @@ CASES = {
     "no target": ("a,b\n1,x\n", {}, "Name it with --target NAME (in Python: target='NAME')"),
     "no target: columns": ("a,b\n1,x\n", {}, "columns: a, b"),
     "misspelt target": (
-        *("size,label\n1,x\n", {"target": "lable"}),
-        "no column 'lable' to be the target (did you mean 'label'?); columns: size, label",
+        *("size,Label\n1,x\n", {"target": "lable"}),
+        "no column 'lable' to be the target (did you mean 'Label'?); columns: size, Label",
     ),
     "dropped target": (
         *("a,b\n1,x\n", {"target": "b", "drop": "b"}),

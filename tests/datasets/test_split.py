@@ -125,12 +125,19 @@ def test_new_rows_are_transformed_as_the_parts_were():
 
 
 def test_a_constant_feature_becomes_exactly_zero():
-    """0.1 is the classic: the float64 mean of many copies differs from it in the last bit."""
     X = np.column_stack([np.full(300, 0.1), np.arange(300), np.full(300, 1e30)])
     for part in Dataset("constant", X, np.arange(300) % 2).split(0):
         assert not part.X[:, [0, 2]].any()
     learned = part.standardization
     assert learned.scale[[0, 2]].tolist() == [1.0, 1.0]
+
+
+def test_constant_float64_features_too():
+    """The float64 mean of 300 copies of 0.1 differs from it in the last bits."""
+    X = np.full((300, 1), 0.1)
+    assert X.mean() != 0.1
+    learned = Standardization.fit(X)
+    assert (learned.mean[0], learned.scale[0]) == (0.1, 1.0)
 
 
 def test_a_large_offset_costs_no_accuracy():
