@@ -140,7 +140,8 @@ def train(
     Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
     ``validation`` may have no rows.  If a loss or a gradient is not finite, the step where it
     appeared is returned without having been taken, and ``good`` holds the parameters as they
-    were at the start of that epoch.
+    were at the start of that epoch.  If it is an epoch's first loss, the step before is returned:
+    that one did the harm, and ``good`` are only parameters with a finite loss.
     """
     for s in range(rates.size):
         step = first + s
@@ -148,7 +149,6 @@ def train(
         row = record[epoch]
         if batch == 0:
             fill_order(order, sampling, epoch)
-            copy(good, theta)
             for column in range(row.size):
                 row[column] = 0.0
         elif s == 0:
@@ -159,7 +159,9 @@ def train(
         gather(work, data, rows)
         loss, right = batch_loss(theta, network, work, rows.size)
         if not np.isfinite(loss):
-            return step
+            return step - 1 if batch == 0 and step > 0 else step
+        if batch == 0:
+            copy(good, theta)
         network_backward(gradient, theta, network, work, rows.size)
         row[LOSS] += loss
         row[ACCURACY] += right
