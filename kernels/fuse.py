@@ -207,7 +207,12 @@ def apply_step(theta, gradient, state, rate, t, advance, descend):
         call(descend, (theta, gradient, state.slots, block, scales, state.c, rate))
 
 
-step = jit(apply_step)
+@jit
+def step(theta, gradient, slots, carry, hyper, c, blocks, scales, rate, t, advance, descend):
+    """``apply_step`` for Python: a named tuple would cost 1 µs more to hand over than its parts."""
+    state = State(slots, carry, hyper, c, blocks, scales)
+    apply_step(theta, gradient, state, rate, t, advance, descend)
+
 
 # What a kernel takes: addresses (the functions themselves when the JIT is off).  The dispatchers
 # are kept only so that the code at these addresses stays alive.

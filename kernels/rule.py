@@ -178,7 +178,7 @@ def get(name: str) -> Rule:
     key = str(name).lower()
     if key not in _registry:
         near = get_close_matches(key, _registry, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(f"optimizer: unknown {name!r}{hint} Accepted: {', '.join(names())}")
     return _registry[key]
 
@@ -233,9 +233,7 @@ def _numbers(update: Callable) -> list[float]:
     named = [*captured.globals.values(), *captured.nonlocals.values()]
     modules = [value for value in named if inspect.ismodule(value)]
     named += [getattr(m, name, None) for m in modules for name in update.__code__.co_names]
-    return [
-        n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)
-    ]
+    return [n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)]
 
 
 def _read_inputs(

@@ -104,7 +104,7 @@ class Optimizer:
         _check_step(params, gradient, state)
         advance, descend, _ = self.kernels(params.dtype)
         state.t += 1
-        fuse.step(params, gradient, state.arrays, self.lr, state.t, advance, descend)
+        fuse.step(params, gradient, *state.arrays, self.lr, state.t, advance, descend)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
@@ -133,7 +133,7 @@ def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in rule.defaults:
             near = get_close_matches(name, rule.defaults, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(
                 f"{rule.name}: unknown hyperparameter {name!r}{hint} "
                 f"Accepted: {', '.join(rule.defaults)}"
@@ -190,7 +190,18 @@ def _check_flat(name: str, array: Any) -> None:
         )
 
 
+def _fits(array: Any, state: OptimizerState) -> bool:
+    return (
+        type(array) is np.ndarray
+        and array.dtype is state.arrays.slots.dtype
+        and array.shape == (state.size,)
+        and array.flags.c_contiguous
+    )
+
+
 def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
+    if _fits(params, state) and _fits(gradient, state) and params.flags.writeable:
+        return  # nearly always; to find out what is wrong takes longer than a small step
     for name, array in (("params", params), ("gradient", gradient)):
         _check_flat(name, array)
         if array.size != state.size:

@@ -236,12 +236,14 @@ class _Run:
         self._ends.append((self.step, after - self._started))
 
     def _call(self, count: int) -> int:
-        return epoch.train(
-            self._model.parameters, self.good, self._gradient, self._model._network, self._work,
-            self._data, self._validation, self._sampling, self._order, self._state.arrays,
-            self._kernels.advance, self._kernels.descend,
-            self._rates[self.step : self.step + count], self.step, self._record,
-        )  # fmt: skip
+        # Compiled code does not warn; without the JIT it must not either: failures are found above.
+        with np.errstate(all="ignore"):
+            return epoch.train(
+                self._model.parameters, self.good, self._gradient, self._model._network, self._work,
+                self._data, self._validation, self._sampling, self._order, self._state.arrays,
+                self._kernels.advance, self._kernels.descend,
+                self._rates[self.step : self.step + count], self.step, self._record,
+            )  # fmt: skip
 
     def history(self) -> History:
         """What the finished epochs measured."""

@@ -1,5 +1,6 @@
 import pytest
 
+import minitrain.kernels.rules  # noqa: F401 - registers them, before a copy is made
 from minitrain.kernels import rule as rules
 
 

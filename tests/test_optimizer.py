@@ -91,7 +91,11 @@ def test_replace_changes_the_variant():
     "name, given, message",
     [
         ("adam", {"beta_1": 0.9}, r"adam: unknown hyperparameter 'beta_1'; did you mean 'beta1'\?"),
-        ("adam", {"zzz": 0.9}, r"adam: unknown hyperparameter 'zzz' Accepted: lr, beta1, beta2, "),
+        (
+            "adam",
+            {"zzz": 0.9},
+            r"adam: unknown hyperparameter 'zzz'\. Accepted: lr, beta1, beta2, ",
+        ),
         ("sgd", {"betas": (0.9, 0.9)}, "sgd: unknown hyperparameter 'betas'"),
         ("adam", {"betas": 0.9}, r"adam: betas: 0\.9; accepted: a pair \(beta1, beta2\)"),
         ("adam", {"betas": (0.9,)}, r"adam: betas: \(0\.9,\); accepted: a pair"),
@@ -221,7 +225,7 @@ def test_a_gradient_may_be_read_only_and_unaligned(which):
 
 @each_step
 def test_a_step_of_a_network(which):
-    """As the trainer takes it: views of the flat buffer change, biases are left out of the decay."""
+    """As the trainer takes it: the views change, and biases are left out of the decay."""
     model = mt.MLP([3, 4, 2], seed=0)
     model.parameters[:] = 1.0
     adamw = optimizers.AdamW(lr=0.1, weight_decay=0.5, decay_biases=False)

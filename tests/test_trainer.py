@@ -169,18 +169,13 @@ class TestEarlyStopping:
             result = make_trainer(
                 model, callbacks=[lambda h: kept.append(model.parameters.copy())]
             ).fit((X, Y), len(values), VALIDATION, stopping)
-            # The epoch that stops is not shown to callbacks: train it again, without stopping.
-            plain = make_model()
-            make_trainer(plain, callbacks=[lambda h: kept.append(plain.parameters.copy())]).fit(
-                (X, Y), len(values), VALIDATION
-            )
-            return result, model.parameters, kept[-len(values) :]
+            return result, model.parameters, kept
 
         return start
 
     def check(self, found, epochs, best):
         history, parameters, kept = found
-        assert len(history) == epochs
+        assert len(history) == len(kept) == epochs  # callbacks see the last epoch too
         assert history.best_epoch == best
         np.testing.assert_array_equal(parameters, kept[best - 1])
         assert not np.array_equal(kept[best - 1], kept[best % len(kept)])
@@ -330,21 +325,36 @@ class TestInterrupt:
         assert history.best_epoch == 1 + np.argmin(history.validation_loss)
         np.testing.assert_array_equal(model.parameters, kept[history.best_epoch - 1])
 
-    @pytest.mark.parametrize("slow", [False, True], ids=["training", "validation"])
-    def test_during_a_long_training(self, slow):
-        """SIGINT 1 s into a compiled training without end: it returns soon, with what it learned.
+    @pytest.mark.parametrize(
+        "step, validation", [(1e-5, 0), (1e-5, 0.02), (1e-3, 0.002), (0.03, 0)]
+    )
+    def test_no_call_lasts_long_and_few_are_short(self, step, validation, monkeypatch):
+        """In seconds of a made-up clock; an epoch is 3 steps and a validation."""
+        now, lasted = [0.0], []
 
-        In the second case an epoch is 3 small steps and a validation of 20 ms or so.
-        """
-        script = textwrap.dedent(f"""
+        def call(run, count):
+            epochs = (run.step + count) // 3 - run.step // 3
+            lasted.append(count * step + epochs * validation)
+            now[0] += lasted[-1]
+            return run.step + count
+
+        monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+        monkeypatch.setattr(trainer._Run, "_call", call)
+        make_trainer(batch_size=20).fit((X, Y), 20_000)
+        assert max(lasted) < 0.12
+        assert len(lasted) < 30 + 2 * sum(lasted) / 0.03
+
+    @pytest.mark.compiled
+    def test_during_a_long_training(self):
+        """SIGINT 1 s into a training without end: it is over soon, with what it learned."""
+        script = textwrap.dedent("""
             import signal, threading, time
             import numpy as np
             import minitrain as mt
 
             random = np.random.RandomState(0)
-            X = random.standard_normal(({96 if slow else 2000}, 20))
+            X = random.standard_normal((2000, 20))
             y = (X[:, 0] > 0).astype(int)
-            held = (np.tile(X, (200, 1)), np.tile(y, 200)) if {slow} else (X, y)
             model = mt.MLP([20, 64, 2])
             before = model.parameters.copy()
             mt.Trainer(model, mt.optimizers.Adam()).fit((X, y), 1)  # compiled
@@ -357,13 +367,13 @@ class TestInterrupt:
 
             # In the main thread the process's signals are handled, whichever thread raised them.
             threading.Timer(1.0, interrupt).start()
-            history = mt.Trainer(model, mt.optimizers.Adam()).fit((X, y), 100_000, held)
+            history = mt.Trainer(model, mt.optimizers.Adam()).fit((X, y), 100_000, (X, y))
             print(time.perf_counter() - raised[0], len(history), history.stop_reason)
             print(model.evaluate(X, y)[1], np.isfinite(model.parameters).all())
         """)
         for _ in range(3):  # a machine that is busy with other things gets another chance
             done = subprocess.run(
-                [sys.executable, "-W", "error", "-c", script],
+                [sys.executable, "-P", "-W", "error", "-c", script],
                 capture_output=True, text=True, timeout=100,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
@@ -425,6 +435,20 @@ class TestDivergence:
         assert error.step in (jump + 1, jump + 2)  # counted from 1
         np.testing.assert_array_equal(model.parameters, good.parameters)
         assert error.history.loss.tolist() == history.loss.tolist()
+
+    @pytest.mark.parametrize("watched", [False, True], ids=["in one call", "epoch by epoch"])
+    def test_the_very_last_step(self, watched):
+        model, kept = make_model(loss="squared_error"), []
+        running = mt.Trainer(
+            model, mt.optimizers.SGD(lr=0.1), 8,
+            schedule=lambda step, total: np.where(step == total - 1, np.finfo(float).max, 1.0),
+            callbacks=[lambda h: kept.append(model.parameters.copy())] if watched else [],
+        )  # fmt: skip
+        with pytest.raises(mt.DivergenceError, match="in epoch 3, step 21, "):
+            running.fit((X, 1e3 * X[:, :2]), 3)
+        assert np.isfinite(model.evaluate(X, X[:, :2])[0])
+        if watched:
+            np.testing.assert_array_equal(model.parameters, kept[1])
 
     def test_one_step_per_epoch(self):
         """The weights of the start of an epoch whose only loss is infinite are not good ones."""

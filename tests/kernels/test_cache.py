@@ -28,7 +28,7 @@ optimizer = mt.optimizers.get("{name}", lr=0.5)
 optimizer.step(theta, np.full(3, 2, np.float32), optimizer.init(theta))
 print(json.dumps([compiled, theta.tolist()]))
 """
-KERNELS = ["fuse.advance", "fuse.descend", "fuse.apply_step"]
+KERNELS = ["fuse.advance", "fuse.descend", "fuse.step"]
 
 
 def start(script, folder):
@@ -71,11 +71,12 @@ def test_two_processes_at_once_then_hits_then_damage(script, folder):
     """One story, because each process costs seconds."""
     path = script()
     both = [start(path, folder), start(path, folder)]
+    by_either = set()
     for process in both:
         compiled, theta, err = finish(process)
-        assert sorted(compiled) == sorted(KERNELS)
-        assert theta == [0.0] * 3
-        assert not err
+        by_either |= set(compiled)  # the slower one may find what the other has compiled
+        assert (theta, err) == ([0.0] * 3, "")
+    assert by_either == set(KERNELS)
     assert len(files(folder)) == len(KERNELS)  # and no temporary file is left
 
     compiled, theta, err = finish(start(path, folder))

@@ -228,3 +228,14 @@ def test_validation_is_taken_after_the_epoch(problem):
     got = np.stack([history.validation_loss, history.validation_accuracy], 1)
     np.testing.assert_allclose(got, seen, rtol=1e-14)
     assert len(np.unique(got[:, 0])) == EPOCHS
+
+
+def test_what_is_not_finite_stops_the_loop():
+    """An infinite loss, and a finite one (1e300) whose gradient is not: x · 2 z = 2e310."""
+    X, y = np.full((4, 1), 1e160), np.zeros(4)
+    for weight in (1e0, 1e-10):
+        model = mt.MLP([1, 1], loss="squared_error", dtype="float64")
+        model.parameters[:] = [weight, 0]
+        with pytest.raises(mt.DivergenceError, match="in epoch 1, step 1, "):
+            mt.Trainer(model, mt.optimizers.SGD(lr=0.1)).fit((X, y), 3)
+        assert model.parameters.tolist() == [weight, 0]

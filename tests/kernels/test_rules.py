@@ -157,7 +157,7 @@ def test_live_single_steps_from_the_state_of_torch(torch, case):
     # v - m² of centered RMSprop cancels, and so may m + (1 - beta1)(g - m).
     allowed = 16 if {"centered", "betas"} & set(case.hyperparameters) else 8
     with cases.torch_optimizer(case, "float32") as (theirs, step, in_torch):
-        for gradient in gradients:
+        for gradient in gradients[:100]:
             before = theirs.copy()
             if state.t or case.optimizer == "adagrad":  # whose state is there from the beginning
                 copy_from_torch(state, in_torch.state[in_torch.param_groups[0]["params"][0]])
