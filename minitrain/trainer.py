@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .crew import choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, no_data
 from .kernels import epoch
@@ -71,6 +72,8 @@ class Trainer:
         Learning rate over time, as a factor of the optimizer's (:mod:`minitrain.schedule`).
     callbacks
         Called with the history after every epoch; a true return value ends the training.
+    threads
+        How many share the work of a step; None: as many as pay.  The result is the same.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Trainer:
         seed: int = 0,
         schedule: Schedule = constant,
         callbacks: Sequence[Callback] = (),
+        threads: int | None = None,
     ) -> None:
         if not isinstance(model, MLP):
             raise TypeError(f"model: {type(model).__name__}; accepted: an MLP")
@@ -91,6 +95,7 @@ class Trainer:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.seed = check_count("batch_size", batch_size), seed
         self.callbacks = tuple(callbacks)
+        self.threads = threads
 
     def fit(
         self,
@@ -172,10 +177,12 @@ class _Run:
             trainer.schedule(np.arange(self._total), self._total), float
         )
         self._order = np.empty(len(self._data.X), np.int64)
-        self._work = model.workspace(loader.batch_size)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
+        flops = 6 * model.n_parameters * loader.batch_size
+        self._threads = choose_threads(trainer.threads, flops)
+        self._work = model.workspace(loader.batch_size, self._threads)
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
         self._has_validation = validation is not None
         self._ends: list[tuple[int, float]] = [(0, 0.0)]
@@ -213,12 +220,17 @@ class _Run:
         self._ends.append((self.step, after - self._started))
 
     def _call(self, count: int) -> int:
-        return epoch.train(
-            self._model.parameters, self.good, self._gradient, self._model._network, self._work,
-            self._data, self._validation, self._sampling, self._order, self._state.arrays,
-            self._kernels.advance, self._kernels.descend,
-            self._rates[self.step : self.step + count], self.step, self._record,
-        )  # fmt: skip
+        rates = self._rates[self.step : self.step + count]
+
+        def train(member: epoch.Team) -> int:
+            return epoch.train(
+                self._model.parameters, self.good, self._gradient, self._work, self._data,
+                self._validation, self._sampling, self._order, self._state.arrays,
+                self._kernels.advance, self._kernels.descend, rates, self.step, self._record,
+                member,
+            )  # fmt: skip
+
+        return together(train, self._threads)
 
     def history(self) -> History:
         """What the finished epochs measured."""
