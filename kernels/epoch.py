@@ -227,9 +227,12 @@ def train(
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
     Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
-    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.  If a
-    loss or the gradient at the end of an epoch is not finite, the step where that was seen is
-    returned, and ``good`` holds the parameters as they were at the start of that epoch.
+    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+
+    If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
+    is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
+    is an epoch's first loss, the step before is returned: that one did the harm, and ``good`` are
+    only parameters with a finite loss.
     """
     thread, threads, shared = team
     leads = thread == 0
@@ -244,8 +247,6 @@ def train(
             if batch == 0:
                 if s > 0:
                     fill_order(order, sampling, epoch)
-                for i in range(theta.size):
-                    good[i] = theta[i]
                 for column in range(row.size):
                     row[column] = 0.0
             call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))
@@ -261,7 +262,12 @@ def train(
             return step
         loss, right = summed(work, B)
         if not np.isfinite(loss):
-            return step
+            return step - 1 if batch == 0 and step > 0 else step
+        if batch == 0:
+            if leads:
+                copy_row(good, 0, theta, 0, theta.size)
+            if not meet(shared, threads):
+                return step
         update_weights(theta, gradient, work, state, descend, rates[s], B, team)
         if not meet(shared, threads):
             return step

@@ -219,15 +219,22 @@ def _read_variant(name: str, update: Callable) -> Variant:
 
 
 def _numbers(update: Callable) -> list[float]:
-    """Literal numbers that take part in the arithmetic (not the 0 of ``c[0]``)."""
+    """Numbers that take part in the arithmetic (not the 0 of ``c[0]``), also by a name: np.pi."""
     steps = list(dis.get_instructions(update))
-    return [
+    constants = [
         step.argval
         for step, following in pairwise(steps)
-        if type(step.argval) in (int, float)
-        and step.opname in ("LOAD_CONST", "LOAD_SMALL_INT")
+        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT")
         and following.opname != "BINARY_SUBSCR"
         and following.argrepr != "[]"
+    ]
+    literals = [n for c in constants for n in (c if isinstance(c, tuple) else (c,))]
+    captured = inspect.getclosurevars(update)
+    named = [*captured.globals.values(), *captured.nonlocals.values()]
+    modules = [value for value in named if inspect.ismodule(value)]
+    named += [getattr(m, name, None) for m in modules for name in update.__code__.co_names]
+    return [
+        n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)
     ]
 
 

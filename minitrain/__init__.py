@@ -7,20 +7,38 @@
 >>> loss, accuracy = model.evaluate(test.X, test.y)
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
-from . import datasets, lab, optimizers
-from .history import History
-from .kernels.rule import rule
-from .loader import MiniBatchLoader
-from .model import MLP
-from .optimizer import Optimizer
-from .trainer import DivergenceError, EarlyStopping, Trainer
+if TYPE_CHECKING:
+    from . import datasets, lab, optimizers
+    from .history import History
+    from .loader import MiniBatchLoader
+    from .model import MLP
+    from .optimizer import Optimizer
+    from .optimizers import rule
+    from .trainer import DivergenceError, EarlyStopping, Trainer
 
 try:
     __version__ = version("minitrain")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
+
+# Loaded when first used (PEP 562), so that `minitrain --help` does not wait for Numba.
+_ROOM_OF = {
+    "MLP": "model",
+    "DivergenceError": "trainer",
+    "EarlyStopping": "trainer",
+    "History": "history",
+    "MiniBatchLoader": "loader",
+    "Optimizer": "optimizer",
+    "Trainer": "trainer",
+    "datasets": "datasets",
+    "lab": "lab",
+    "optimizers": "optimizers",
+    "rule": "optimizers",
+}
 
 __all__ = [
     "MLP",
@@ -35,3 +53,16 @@ __all__ = [
     "optimizers",
     "rule",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'minitrain' has no attribute {name!r}")
+    room = import_module(f".{_ROOM_OF[name]}", __name__)
+    value = room if name == _ROOM_OF[name] else getattr(room, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -37,12 +37,14 @@ def as_rows(X: Any, dtype: np.dtype, features: int, name: str = "X") -> np.ndarr
     """Any array-like as a C-contiguous read-only array (n, features) of finite numbers."""
     if hasattr(X, "tocsr"):
         raise TypeError(f"{name}: a sparse matrix; accepted: dense arrays (call .toarray())")
-    rows = np.asarray(X)
-    if rows.dtype == object or rows.dtype.kind not in "biuf":
+    rows = _as_array(name, X)
+    if rows.dtype == object:
         try:
-            rows = rows.astype(dtype)
+            rows = rows.astype(float)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{name}: holds {rows.dtype}, not numbers ({error})") from None
+    if rows.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: holds {rows.dtype}, not numbers")
     if rows.ndim != 2:
         raise ValueError(
             f"{name}: shape {rows.shape}; accepted: two dimensions (rows, features)"
@@ -50,11 +52,14 @@ def as_rows(X: Any, dtype: np.dtype, features: int, name: str = "X") -> np.ndarr
         )
     if rows.shape[1] != features:
         raise ValueError(f"{name}: {rows.shape[1]} features, but the network takes {features}")
-    rows = np.ascontiguousarray(rows, dtype)
-    if not np.isfinite(rows).all():
-        row, column = np.argwhere(~np.isfinite(rows))[0]
-        raise ValueError(f"{name}: not finite ({rows[row, column]}) at row {row}, column {column}")
-    return _read_only(rows)
+    converted = _cast(rows, dtype)
+    if not np.isfinite(converted).all():
+        row, column = np.argwhere(~np.isfinite(converted))[0]
+        raise ValueError(
+            f"{name}: {rows[row, column]} at row {row}, column {column}; accepted: numbers that "
+            f"are finite in {dtype}"
+        )
+    return _read_only(converted)
 
 
 def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) -> Data:
@@ -65,7 +70,7 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) 
     """
     X, y = unpack_pair(pair)
     rows = as_rows(X, dtype, features)
-    wanted = np.asarray(y)
+    wanted = _as_array("y", y)
     if wanted.dtype.kind not in "biuf":
         raise TypeError(f"y: holds {wanted.dtype}, not numbers; encode class names as 0, 1, …")
     if len(rows) == 0:
@@ -83,14 +88,18 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) 
             f"y: shape {wanted.shape}; accepted: {(len(rows), outputs)}"
             + (f" or {(len(rows),)}" if outputs == 1 else "")
         )
-    if not np.isfinite(targets).all():
-        raise ValueError(f"y: not finite at row {np.argwhere(~np.isfinite(targets))[0][0]}")
+    converted = _cast(targets, dtype)
+    if not np.isfinite(converted).all():
+        row, column = np.argwhere(~np.isfinite(converted))[0]
+        raise ValueError(
+            f"y: {targets[row, column]} at row {row}; accepted: numbers that are finite in {dtype}"
+        )
     if loss == "binary_cross_entropy" and not np.isin(targets, (0, 1)).all():
         raise ValueError("y: binary cross-entropy takes zeros and ones")
     return Data(
         rows,
         _read_only(np.empty(0, np.int64)),
-        _read_only(np.ascontiguousarray(targets, dtype)),
+        _read_only(converted),
     )
 
 
@@ -119,7 +128,7 @@ def unpack_pair(pair: Any) -> Pair:
 def _labels(wanted: np.ndarray, classes: int) -> np.ndarray:
     if wanted.ndim != 1:
         raise ValueError(f"y: shape {wanted.shape}; accepted: one class code per row")
-    labels = wanted.astype(np.int64)
+    labels = _cast(wanted, np.dtype(np.int64))
     wrong = (labels != wanted) | (labels < 0) | (labels >= classes)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -128,6 +137,19 @@ def _labels(wanted: np.ndarray, classes: int) -> np.ndarray:
             f" (the network has {classes} outputs)"
         )
     return labels
+
+
+def _as_array(name: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name}: not an array ({error})") from None
+
+
+def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """C-contiguous and of this dtype; without NumPy's warnings, since the result is checked."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(array, dtype)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

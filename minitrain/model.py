@@ -77,9 +77,11 @@ class MLP:
         if len(self.sizes) < 2:
             raise ValueError(f"sizes: {list(sizes)}; accepted: at least inputs and outputs")
         hidden = len(self.sizes) - 2
-        names = [activation] * hidden if isinstance(activation, str) else list(activation)
-        if isinstance(activation, str):
+        if isinstance(activation, Sequence) and not isinstance(activation, str):
+            names = list(activation)
+        else:
             inputs.check_choice("activation", activation, activations.NAMES)
+            names = [activation] * hidden
         if len(names) != hidden:
             raise ValueError(f"activation: {len(names)} names for {hidden} hidden layers")
         self.activation = tuple(
@@ -106,10 +108,20 @@ class MLP:
             self.blocks.append(Block(f"weights[{layer}]", start, start + I * O, (I, O)))
             self.blocks.append(Block(f"biases[{layer}]", start + I * O, start + I * O + O, (O,)))
             start += I * O + O
-        self.parameters = aligned_zeros(start, self.dtype)
-        views = [self.parameters[b.start : b.stop].reshape(b.shape) for b in self.blocks]
-        self.weights, self.biases = views[::2], views[1::2]
+        self._adopt(aligned_zeros(start, self.dtype))
         self._initialize()
+
+    def _adopt(self, parameters: np.ndarray) -> None:
+        self.parameters = parameters
+        views = [parameters[b.start : b.stop].reshape(b.shape) for b in self.blocks]
+        self.weights, self.biases = views[::2], views[1::2]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copied or pickled array is one of its own: make it aligned, and the views views again.
+        self.__dict__.update(state)
+        parameters = aligned_zeros(state["parameters"].size, self.dtype)
+        parameters[:] = state["parameters"]
+        self._adopt(parameters)
 
     def _initialize(self) -> None:
         for layer, W in enumerate(self.weights):

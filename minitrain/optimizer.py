@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .kernels import fuse, reference
+from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels.memory import aligned_zeros
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule

@@ -3,10 +3,11 @@
 from typing import Any
 
 from .kernels import rule as _rule
-from .kernels import rules as _rules  # noqa: F401 - registers them
 from .optimizer import Optimizer
 
-__all__ = ["get", "names"]
+__all__ = ["get", "names", "rule"]
+
+rule = _rule.rule
 
 
 def names() -> list[str]:

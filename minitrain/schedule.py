@@ -24,6 +24,6 @@ def cosine(warmup: float = 0.0) -> Schedule:
     def factor(step: np.ndarray, total: int) -> np.ndarray:
         rise = warmup * total
         fall = 0.5 * (1.0 + np.cos(np.pi * (step - rise) / (total - rise)))
-        return np.where(step < rise, (step + 1.0) / max(rise, 1.0), fall)
+        return np.where(step < rise, np.minimum((step + 1.0) / max(rise, 1.0), 1.0), fall)
 
     return factor

@@ -9,7 +9,7 @@ import numpy as np
 
 from .crew import choose_threads, together
 from .history import History
-from .inputs import check_choice, check_count, no_data
+from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
 from .kernels.memory import aligned_zeros
 from .loader import MiniBatchLoader
@@ -29,6 +29,8 @@ class DivergenceError(ArithmeticError):
 
     The model has the parameters from the start of epoch ``epoch`` (counted from 1), the last good
     ones; ``step`` is the step of the training (from 1) that failed, ``history`` the epochs before.
+    An epoch that cannot begin because its first loss is not finite is a failure of the last step
+    before it.
     """
 
     def __init__(self, optimizer: Optimizer, number: int, step: int, history: History) -> None:
@@ -93,7 +95,7 @@ class Trainer:
                 f"optimizer: {optimizer!r}; accepted: an Optimizer such as mt.optimizers.Adam()"
             )
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
-        self.batch_size, self.seed = check_count("batch_size", batch_size), seed
+        self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
 
@@ -119,10 +121,12 @@ class Trainer:
             If data and network do not fit together.
         """
         stopping = (
-            EarlyStopping(early_stopping) if isinstance(early_stopping, int) else (early_stopping)
+            EarlyStopping(early_stopping)
+            if isinstance(early_stopping, (int, np.integer))
+            else early_stopping
         )
-        if stopping is not None and validation is None:
-            raise ValueError("early_stopping: needs validation=… to see when to stop")
+        if stopping is not None:
+            self._check_stopping(stopping, validation)
         run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
         per_epoch = best is not None or bool(self.callbacks)
@@ -138,10 +142,11 @@ class Trainer:
                 if not per_epoch or not run.at_epoch_end:
                     continue
                 history = run.history()
-                if best and best.exhausted(history, self.model.parameters):
+                exhausted = best and best.exhausted(history, self.model.parameters)
+                answers = [callback(history) for callback in self.callbacks]  # all are called
+                if best and exhausted:
                     stop_reason = f"no better {best.monitor} for {best.patience} epochs"
                     break
-                answers = [callback(history) for callback in self.callbacks]  # all are called
                 if any(answers):
                     stop_reason = "stopped by a callback"
                     break
@@ -153,6 +158,18 @@ class Trainer:
             self.model.parameters[:] = best.parameters
             history.best_epoch = best.epoch
         return history
+
+    def _check_stopping(self, stopping: Any, validation: Any) -> None:
+        if not isinstance(stopping, EarlyStopping):
+            raise TypeError(
+                f"early_stopping: {stopping!r}; accepted: an EarlyStopping or its patience"
+            )
+        if validation is None:
+            raise ValueError("early_stopping: needs validation=… to see when to stop")
+        if stopping.monitor == "validation_accuracy" and self.model.loss == "squared_error":
+            raise ValueError(
+                "monitor: squared_error has no validation_accuracy; accepted: validation_loss"
+            )
 
 
 class _Run:
@@ -173,9 +190,13 @@ class _Run:
         self._sampling = loader.sampling
         self._steps = len(loader)
         self._total = epochs * self._steps
-        self._rates = optimizer.lr * np.asarray(
-            trainer.schedule(np.arange(self._total), self._total), float
-        )
+        factors = np.asarray(trainer.schedule(np.arange(self._total), self._total), float)
+        if factors.shape != (self._total,) or not (factors >= 0).all() or np.inf in factors:
+            raise ValueError(
+                "schedule: accepted: one finite factor of at least 0 for each of the "
+                f"{self._total} steps; received shape {factors.shape}"
+            )
+        self._rates = optimizer.lr * factors
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
@@ -191,7 +212,7 @@ class _Run:
         self.step = 0
         self._call(0)  # compiles, so that the clock sees training alone
         self._started = time.perf_counter()
-        self._pace = 0.0
+        self._most = 1  # steps of the next call
 
     @property
     def done(self) -> bool:
@@ -208,12 +229,14 @@ class _Run:
     def advance(self, per_epoch: bool) -> None:
         """Make as many steps as fit into one call; not past the end of an epoch if asked."""
         left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
-        count = int(_SECONDS_PER_CALL / self._pace) if self._pace else min(16, self._steps)
-        count = max(1, min(count, left))
+        count = min(self._most, left)
         before = time.perf_counter()
         reached = self._call(count)
         after = time.perf_counter()
-        self._pace = (after - before) / count
+        # No more than doubled: a call that saw no validation knows nothing of how long one takes,
+        # and the next call must not make a hundred of them.
+        fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
+        self._most = max(1, min(fitting, 2 * self._most))
         if reached < self.step + count or not np.isfinite(self._model.parameters).all():
             self.failed_at = min(reached, self.step + count - 1)
         self.step = reached if self.failed_at is None else self.failed_at
@@ -265,7 +288,8 @@ class _Best:
         """Note the newest epoch; True if the last ``patience`` ones brought nothing better."""
         value = self._sign * getattr(history, self.monitor)[-1]
         if value < self._value - self._min_delta or self.epoch is None:
-            self._value, self.epoch = value, len(history)
+            self._value = np.inf if np.isnan(value) else value
+            self.epoch = len(history)
             self.parameters[:] = parameters
         return len(history) - self.epoch >= self.patience
 

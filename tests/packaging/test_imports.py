@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Rooms of one row may import the rooms of the rows above it, and no other ...
 LAYERS = [
     {"kernels", "datasets"},
-    {"inputs"},
+    {"inputs", "console"},
     {"model", "loader", "schedule", "optimizer", "optimizers", "history"},
     {"trainer"},
     {"estimator", "lab"},

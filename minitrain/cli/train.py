@@ -1,0 +1,107 @@
+"""``minitrain train``: one network on one data set, from the split to the test accuracy."""
+
+import argparse
+from typing import Any
+
+from .. import console
+from .arguments import (
+    CommandError,
+    add_data_options,
+    count,
+    layers,
+    one_of,
+    rate,
+    read_data,
+    seed,
+    setting,
+    to_json,
+)
+from .train_report import print_report
+from .training import Training
+
+USAGE = "DATASET|FILE.csv [options]"
+SUMMARY = "train a network on a data set or on your own CSV file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("dataset", metavar="DATASET|FILE.csv", help="a name (see: minitrain datasets) or a file")
+    add_data_options(parser)
+    group = parser.add_argument_group("the network")
+    group.add_argument(
+        "--layers", type=layers, default=(64, 64), metavar="N,N",
+        help="units of the hidden layers (default: 64,64); none for a linear model",
+    )  # fmt: skip
+    group.add_argument(
+        "--activation", default="relu", metavar="NAME",
+        help="of the hidden layers: identity, relu, leaky_relu, tanh, sigmoid, gelu, silu "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--dtype",
+        type=one_of("float32", "float64"),
+        default="float32",
+        metavar="NAME",
+        help="float32 or float64 (default: %(default)s)",
+    )
+    group = parser.add_argument_group("the training")
+    add = group.add_argument
+    add("--optimizer", default="adam", metavar="NAME",
+        help="(default: %(default)s; see: minitrain optimizers)")  # fmt: skip
+    add("--lr", type=rate, metavar="RATE", help="learning rate (default: the optimizer's)")
+    add(
+        "--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
+        help="another hyperparameter, such as beta1=0.95 or weight_decay=0.01; may be given "
+        "several times",
+    )  # fmt: skip
+    add("--epochs", type=count(1), default=20, metavar="N", help="(default: %(default)s)")
+    add("--batch-size", type=count(1), default=32, metavar="N", help="(default: %(default)s)")
+    add(
+        "--patience", type=count(1), metavar="N",
+        help="stop after so many epochs without a better validation loss; the best one counts",
+    )  # fmt: skip
+    add("--balanced", action="store_true", help="let every class come equally often")
+    add(
+        "--seed", type=seed, default=0, metavar="N",
+        help="of split, initial weights and order of the rows (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..trainer import DivergenceError
+
+    (data,) = read_data([options.dataset], options)
+    training = Training(data, options)
+    if not options.json:
+        training.print_plan()
+    try:
+        history = training.fit()
+    except DivergenceError as error:
+        lr = min(training.optimizer.lr / 10, training.optimizer.rule.defaults["lr"])
+        raise CommandError(
+            f"training diverged: the loss is not finite in epoch {error.epoch} of "
+            f"{options.epochs}, step {error.step}, with {training.optimizer!r}; "
+            f"try a smaller learning rate, such as --lr {lr:g}",
+            code=1,
+        ) from None
+    report = training.report(history)
+    if history.stop_reason == "interrupted":
+        return _interrupted(report, options)
+    if options.json:
+        print(to_json(report))
+    else:
+        print_report(report, options)
+    return 0
+
+
+def _interrupted(report: dict[str, Any], options: argparse.Namespace) -> int:
+    if options.json:
+        print(to_json(report))
+    found = ""
+    if report["epochs"] and report["kind"] == "classification":
+        found = f" with a test accuracy of {console.percent(report['test']['accuracy'])}"
+    raise KeyboardInterrupt(
+        f"interrupted after {report['epochs']} of {options.epochs} epochs{found}; "
+        "nothing was written"
+    )

@@ -1,0 +1,129 @@
+"""One training as the options say: parts of the data, model, optimizer, and what came of it."""
+
+import argparse
+import sys
+from typing import Any
+
+from .. import console
+from .arguments import CommandError, choose, input_errors
+
+
+class Training:
+    """The parts of the data, the model and its trainer, made as the options say."""
+
+    def __init__(self, data: Any, options: argparse.Namespace) -> None:
+        from .. import optimizers
+        from ..kernels import activations
+        from ..loader import MiniBatchLoader
+        from ..model import MLP
+        from ..trainer import Trainer
+
+        self.data, self.options = data, options
+        self.is_classes = bool(data.class_names)
+        if options.balanced and not self.is_classes:
+            raise CommandError(f"--balanced: only for classes; {data.name} has numbers to predict")
+        name = choose("--optimizer", options.optimizer.casefold(), optimizers.names())
+        activation = choose("--activation", options.activation, activations.NAMES)
+        with input_errors():
+            self.optimizer = optimizers.get(name, **_hyperparameters(options))
+            self.parts = data.split(seed=options.seed)
+            self.pairs = [(part.X, part.y) for part in self.parts]
+            if not self.is_classes:  # numbers are learned in units of their own deviation
+                wanted = self.parts[0].y
+                self.centre, self.scale = wanted.mean(), wanted.std() or 1.0
+                self.pairs = [(X, (y - self.centre) / self.scale) for X, y in self.pairs]
+            self.model = MLP(
+                [data.n_features, *options.layers, data.n_classes or 1],
+                activation,
+                loss="softmax_cross_entropy" if self.is_classes else "squared_error",
+                seed=options.seed,
+                dtype=options.dtype,
+            )
+            self.trainer = Trainer(self.model, self.optimizer, callbacks=[self._show])
+            self.loader = MiniBatchLoader(
+                *self.pairs[0], options.batch_size, seed=options.seed, balanced=options.balanced
+            )
+
+    def print_plan(self) -> None:
+        data, options, model = self.data, self.options, self.model
+        kind = f"{data.n_classes} classes" if self.is_classes else "a number to predict"
+        rows = [str(part.n_rows) for part in self.parts]
+        batches = f"{'balanced ' if options.balanced else ''}batches of {self.loader.batch_size}"
+        console.print_facts(
+            [
+                ["data", f"{data.name}: {data.n_rows} rows, {data.n_features} features, {kind}"],
+                ["", f"{rows[0]} rows to train, {rows[1]} to validate, {rows[2]} to test"],
+                ["network", f"{' → '.join(map(str, model.sizes))}, {_activation(model)}"
+                 f"{model.n_parameters} parameters, {model.dtype}"],
+                ["training", f"{self.optimizer!r}, {batches}, seed {options.seed}"],
+            ]
+        )  # fmt: skip
+        print(flush=True)
+
+    def fit(self) -> Any:
+        quiet = self.options.json and not console.is_terminal(sys.stderr)
+        with console.Progress("epoch", keep=True, quiet=quiet) as self.progress:
+            return self.trainer.fit(
+                self.loader,
+                self.options.epochs,
+                validation=self.pairs[1],
+                early_stopping=self.options.patience,
+            )
+
+    def _show(self, history: Any) -> None:
+        found = f"loss {history.loss[-1]:<8.4g}  validation "
+        found += (
+            f"accuracy {console.percent(history.validation_accuracy[-1])}"
+            if self.is_classes
+            else f"loss {history.validation_loss[-1]:.4g}"
+        )
+        self.progress.update(len(history), self.options.epochs, found)
+
+    def report(self, history: Any) -> dict[str, Any]:
+        """Everything that is known of the training, as JSON-ready values."""
+        from .scores import score_classes, score_numbers
+
+        data, options, model = self.data, self.options, self.model
+        train, validation, test = self.parts
+        X, wanted = self.pairs[2]
+        if self.is_classes:
+            scores = score_classes(model.predict(X), test.y, train.y, data.class_names)
+        else:
+            predicted = model.predict(X) * self.scale + self.centre
+            scores = score_numbers(predicted, test.y, self.centre)
+        seconds = float(history.seconds[-1]) if len(history) else 0.0
+        steps = history.steps_per_epoch * len(history)
+        return {
+            "dataset": data.name,
+            "kind": data.kind,
+            "rows": {"train": len(train), "validation": len(validation), "test": len(test)},
+            "sizes": list(model.sizes),
+            "activation": options.activation,
+            "dtype": str(model.dtype),
+            "parameters": model.n_parameters,
+            "optimizer": self.optimizer.name,
+            "hyperparameters": self.optimizer.hyperparameters,
+            "batch_size": self.loader.batch_size,
+            "balanced": options.balanced,
+            "seed": options.seed,
+            "epochs": len(history),
+            "best_epoch": history.best_epoch,
+            "stop_reason": history.stop_reason,
+            "seconds": seconds,
+            "steps_per_second": steps / seconds if seconds else None,
+            "test": {"loss": model.evaluate(X, wanted)[0], **scores},
+            "history": history.to_dict(),
+        }
+
+
+def _hyperparameters(options: argparse.Namespace) -> dict[str, Any]:
+    given = [*options.set, *([("lr", options.lr)] if options.lr is not None else [])]
+    hyperparameters = dict(given)
+    if len(hyperparameters) < len(given):
+        twice = next(name for name, _ in given if [n for n, _ in given].count(name) > 1)
+        raise CommandError(f"--set: {twice} is given twice")
+    return hyperparameters
+
+
+def _activation(model: Any) -> str:
+    return f"{model.activation[0]}, " if model.activation else "linear, "
