@@ -31,7 +31,7 @@ from .layers import (
 )
 from .random import shuffle, words
 from .threads import PLACES, abort, meet, share
-from .tile import lanes, load, store
+from .tile import lanes, load, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; what a loss does not use
 # has no rows.
@@ -94,6 +94,15 @@ def copy_row(out, o, values, v, n):
     """out[o : o + n] = values[v : v + n] of the flat numbers."""
     for k in range(0, n, lanes(out)):
         store(out, o + k, load(values, v + k, n - k), n - k)
+
+
+@inline
+def announce(data, rows, begin, end):
+    """Let rows[begin … end] come into the cache while other work is done: the next mini-batch."""
+    I = data.X.shape[1]
+    for r in range(begin, end):
+        for k in range(0, I, lanes(data.X)):
+            prefetch(data.X, rows[r] * I + k)
 
 
 @inline
@@ -257,6 +266,8 @@ def train(
         B = rows.size
 
         begin, end = share(B, _ROWS, thread, threads)
+        following = order[start + B : min(start + 2 * B, order.size)]
+        announce(data, following, min(begin, following.size), min(end, following.size))
         pass_rows(theta, work, data, rows, begin, end, True, thread)
         if not meet(shared, threads):
             return step

@@ -14,7 +14,6 @@ arrays' dtype once, since one float64 makes the whole loop compute in float64.
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from llvmlite import ir

@@ -55,7 +55,11 @@ from .tile import (
 # right factor), numbers[start + i · row + (j // LANES) · column + j % LANES].
 Matrix = namedtuple("Matrix", "numbers start row column")
 
-# What happens to a tile before it is stored: an activation by its code, or the derivative of one.
+# What happens to a tile before it is stored: ``code`` is that of an activation, the rest then says
+# where pre-activations z go (the place of the result itself, unless they are needed later), or
+# DERIVATIVE + the code: multiply by the derivative, computed from what is there (z for GELU and
+# SiLU, else the activation's value).
+Epilogue = namedtuple("Epilogue", "code numbers start row")
 DERIVATIVE = 16
 
 
@@ -70,7 +74,7 @@ ROWS = 16 if _wide() else 6
 
 def _tile(rows):
     @inline
-    def tile(Y, X, W, b, Z, epilogue, i, j, n, depth):
+    def tile(Y, X, W, b, Z, i, j, n, depth):
         """Rows i … i + rows of Y, n columns from j on; returns nothing, writes once."""
         if b.start < 0:
             C = splat_tile(rows, Y.numbers, 0.0)
@@ -82,7 +86,7 @@ def _tile(rows):
             row = load(W.numbers, w + k * W.row, n)
             C = plus_outer(C, X.numbers, x + k * X.column, X.row, row)
 
-        z = Z.start + i * Z.row + j
+        z, epilogue = Z.start + i * Z.row + j, Z.code
         if epilogue == f.RELU:
             C = f.relu_forward(C)
         elif epilogue == f.LEAKY_RELU:
@@ -110,15 +114,15 @@ tall_tile, low_tile, row_tile = _tile(ROWS), _tile(4), _tile(1)
 
 
 @inline
-def activate(Y, Z, activation, rows, j, n):
+def activate(Y, Z, rows, j, n):
     """Y = f(Z) for the dear activations; the numbers are still in the first cache."""
     for r in range(rows):
         z = load(Z.numbers, Z.start + r * Z.row + j, n)
-        if activation == f.TANH:
+        if Z.code == f.TANH:
             y = f.tanh_forward(z)
-        elif activation == f.SIGMOID:
+        elif Z.code == f.SIGMOID:
             y = f.sigmoid_forward(z)
-        elif activation == f.GELU:
+        elif Z.code == f.GELU:
             y = f.gelu_forward(z)
         else:
             y = f.silu_forward(z)
@@ -126,22 +130,20 @@ def activate(Y, Z, activation, rows, j, n):
 
 
 @inline
-def chain(Y, Z, activation, rows, j, n):
+def chain(Y, Z, rows, j, n):
     """Y = Y · f'(Z) for the two activations whose derivative needs exp."""
     for r in range(rows):
         z = load(Z.numbers, Z.start + r * Z.row + j, n)
         y = load(Y.numbers, Y.start + r * Y.row + j, n)
-        y = f.gelu_backward(y, z) if activation == f.GELU else f.silu_backward(y, z)
+        y = f.gelu_backward(y, z) if Z.code == DERIVATIVE + f.GELU else f.silu_backward(y, z)
         store(Y.numbers, Y.start + r * Y.row + j, y, n)
 
 
 @jit
-def product(Y, X, W, b, Z, epilogue, rows, columns, depth):
-    """Y = epilogue(X W + b), with X (rows, depth) and W (depth, columns), in panels.
+def product(Y, X, W, b, Z, rows, columns, depth):
+    """Y = Z(X W + b), with X (rows, depth), W (depth, columns) in panels and Z an Epilogue.
 
-    A negative b.start stands for b = 0.  ``epilogue``: an activation's code, Z then being where
-    pre-activations go (it may be Y itself), or DERIVATIVE + the code, Z then being what the
-    derivative is computed from.  Y must not overlap X or W.
+    A negative b.start stands for b = 0.  Y must not overlap X or W.
     """
     L = lanes(Y.numbers)
     for j in range(0, columns, L):
@@ -151,19 +153,19 @@ def product(Y, X, W, b, Z, epilogue, rows, columns, depth):
             left = rows - i
             if left > 4 and rows >= ROWS:
                 i = min(i, rows - ROWS)
-                tall_tile(Y, X, W, b, Z, epilogue, i, j, n, depth)
+                tall_tile(Y, X, W, b, Z, i, j, n, depth)
                 i += ROWS
             elif left > 1 and rows >= 4:
                 i = min(i, rows - 4)
-                low_tile(Y, X, W, b, Z, epilogue, i, j, n, depth)
+                low_tile(Y, X, W, b, Z, i, j, n, depth)
                 i += 4
             else:
-                row_tile(Y, X, W, b, Z, epilogue, i, j, n, depth)
+                row_tile(Y, X, W, b, Z, i, j, n, depth)
                 i += 1
-        if f.TANH <= epilogue < DERIVATIVE:
-            activate(Y, Z, epilogue, rows, j, n)
-        elif epilogue >= DERIVATIVE + f.GELU:
-            chain(Y, Z, epilogue - DERIVATIVE, rows, j, n)
+        if f.TANH <= Z.code < DERIVATIVE:
+            activate(Y, Z, rows, j, n)
+        elif Z.code >= DERIVATIVE + f.GELU:
+            chain(Y, Z, rows, j, n)
 
 
 @inline
@@ -178,7 +180,7 @@ def column_sums(y, start, X, rows, columns):
         store(y, start + j, s, n)
 
 
-@inline
+@jit
 def pack_transposed(P, W, first, last, rows, columns):
     """Panels of the transpose: P[k, i] = W[i, k] for first ≤ i < last and all k < columns.
 
@@ -199,6 +201,13 @@ def matrix_type(dtype):
 
 
 def product_address(dtype):
-    """Where the compiled `product` of this dtype is: callers call it there and hold no copy of
-    it, which would cost seconds of compiling."""
-    return address_of(product, types.void(*[matrix_type(dtype)] * 5, *[types.int64] * 4))
+    """Where `product` is compiled, to be called by `fuse.call`: so it is compiled once a dtype, and
+    not into each kernel that uses it.  With the JIT off, the function itself."""
+    matrix, pointer = matrix_type(dtype), types.CPointer(from_dtype(dtype))
+    epilogue = types.NamedTuple((types.int64, pointer, types.int64, types.int64), Epilogue)
+    return address_of(product, types.void(*[matrix] * 4, epilogue, *[types.int64] * 3))
+
+
+def pack_address(dtype):
+    """Where `pack_transposed` is compiled."""
+    return address_of(pack_transposed, types.void(*[matrix_type(dtype)] * 2, *[types.int64] * 4))

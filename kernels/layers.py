@@ -9,21 +9,23 @@ work: every number is computed by one thread, in one order, for any number of th
 """
 
 from collections import namedtuple
+from itertools import pairwise
 
 import numpy as np
 
 from . import activations as f
 from ._jit import inline
 from .fuse import call
-from .gemm import DERIVATIVE, Matrix, column_sums, pack_transposed, product_address
+from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
 from .losses import loss_address
 from .memory import aligned_zeros
 from .tile import address, lanes
 
-# Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,);
-# targets (B · step,); loss and right (B,): of each row; scratch: of each thread; kind: which loss.
+# Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
+# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last three
+# say where the large kernels are: called there, they are compiled once and not into each caller.
 Workspace = namedtuple(
-    "Workspace", "numbers labels targets loss right scratch plan product row_losses"
+    "Workspace", "numbers labels targets loss right scratch plan product pack row_losses"
 )
 
 # Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
@@ -49,7 +51,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
 
     plan[layers, STEP] = _row_step(sizes[0], line)
     plan[layers, [Y_, Z_]] = reserve(rows * plan[layers, STEP])
-    for l, (I, O) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for l, (I, O) in enumerate(pairwise(sizes)):
         step = _row_step(O, line)
         plan[l, [W_, B_, I_, O_]] = parameters, parameters + I * O, I, O
         parameters += I * O + O
@@ -70,6 +72,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         aligned_zeros((threads, _up(sizes[-1], line) * line), dtype),
         plan,
         product_address(np.dtype(dtype)),
+        pack_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
     )
 
@@ -99,8 +102,7 @@ def forward(theta, work, begin, end):
                 Matrix(numbers, x[Y_] + begin * x[STEP], x[STEP], 1),
                 Matrix(theta, p[W_], p[O_], lanes(theta)),
                 Matrix(theta, p[B_], 0, 1),
-                Matrix(numbers, p[Z_] + begin * p[STEP], p[STEP], 1),
-                p[CODE],
+                Epilogue(p[CODE], numbers, p[Z_] + begin * p[STEP], p[STEP]),
                 end - begin,
                 p[O_],
                 p[I_],
@@ -137,8 +139,7 @@ def backward(theta, work, begin, end):
                 Matrix(numbers, p[DZ_] + begin * p[STEP], p[STEP], 1),
                 Matrix(numbers, p[PACKED], lanes(theta), p[PANEL]),
                 Matrix(theta, -1, 0, 1),
-                Matrix(numbers, q[Z_] + begin * q[STEP], q[STEP], 1),
-                DERIVATIVE + q[CODE],
+                Epilogue(DERIVATIVE + q[CODE], numbers, q[Z_] + begin * q[STEP], q[STEP]),
                 end - begin,
                 q[O_],
                 p[O_],
@@ -158,8 +159,7 @@ def weight_gradient(gradient, work, l, first, last, B):
             Matrix(numbers, x[Y_] + first, 1, x[STEP]),
             Matrix(numbers, p[DZ_], p[STEP], lanes(gradient)),
             Matrix(gradient, -1, 0, 1),
-            Matrix(gradient, 0, 0, 1),
-            f.IDENTITY,
+            Epilogue(f.IDENTITY, gradient, 0, 0),
             last - first,
             p[O_],
             B,
@@ -183,4 +183,4 @@ def transpose_weights(theta, work, l, first, last):
     if l > 0:
         packed = Matrix(address(work.numbers), p[PACKED], lanes(theta), p[PANEL])
         W = Matrix(address(theta), p[W_], p[O_], 1)
-        pack_transposed(packed, W, first, last, p[I_], p[O_])
+        call(work.pack, (packed, W, first, last, p[I_], p[O_]))

@@ -10,8 +10,8 @@ import numpy as np
 from numba import from_dtype, types
 
 from ._jit import address_of, jit
-from .gemm import matrix_type
 from .elementary import exp, log, log1p, sigmoid
+from .gemm import matrix_type
 from .simd import absolute, fma, maximum, where
 from .tile import (
     lanes,
@@ -28,7 +28,7 @@ from .tile import (
 
 @jit
 def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
-    """loss = log Σ exp(z - z_label), right = 1 where argmax z = label, else 0, DZ = (softmax - onehot) / B.
+    """loss = log Σ exp(z - z_label); the gradient is softmax(z) - onehot(label).
 
     For the rows begin … end of a mini-batch of B; DZ and Z (B, O) are Matrix and may be the same.
     16 rows at a time are transposed into ``scratch`` (O rounded up to LANES, times LANES), so that

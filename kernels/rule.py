@@ -233,9 +233,7 @@ def _numbers(update: Callable) -> list[float]:
     named = [*captured.globals.values(), *captured.nonlocals.values()]
     modules = [value for value in named if inspect.ismodule(value)]
     named += [getattr(m, name, None) for m in modules for name in update.__code__.co_names]
-    return [
-        n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)
-    ]
+    return [n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)]
 
 
 def _read_inputs(

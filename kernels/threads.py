@@ -11,10 +11,10 @@ that on a busy machine the others get on.
 
 import platform
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from llvmlite import ir
 
 from ._jit import COMPILED, inline
 

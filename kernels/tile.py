@@ -164,6 +164,26 @@ def _(context, builder, signature, arguments):
     return join(builder, [repeat(builder, number, tile.lanes)])
 
 
+def prefetch(a, i):
+    """Ask for the cache line of a[i], which will be read soon."""
+
+
+@type_callable(prefetch)
+def _(context):
+    return lambda a, i: types.none
+
+
+@_lower(prefetch, _MEMORY, types.Integer)
+def _(context, builder, signature, arguments):
+    pointer = _address(context, builder, signature.args[0], *arguments)
+    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kinds = [pointer.type, _I32, _I32, _I32]
+    signature = ir.FunctionType(ir.VoidType(), kinds)
+    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+    builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])  # to read, into L2, data
+    return context.get_dummy_value()
+
+
 # --- across the lanes -------------------------------------------------------------------------
 
 

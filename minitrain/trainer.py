@@ -206,7 +206,8 @@ class _Run:
         self._work = model.workspace(loader.batch_size, self._threads)
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
         self._has_validation = validation is not None
-        self._ends: list[tuple[int, float]] = [(0, 0.0)]
+        self._seconds = np.full(epochs, np.nan)
+        self._nothing = np.full(epochs, np.nan)
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
@@ -239,8 +240,13 @@ class _Run:
         self._most = max(1, min(fitting, 2 * self._most))
         if reached < self.step + count or not np.isfinite(self._model.parameters).all():
             self.failed_at = min(reached, self.step + count - 1)
+        begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
-        self._ends.append((self.step, after - self._started))
+        # When the epochs ended that this call finished, as if all steps took equally long.
+        finished = range(begun // self._steps, self.epoch)
+        for number in finished:
+            share = ((number + 1) * self._steps - begun) / count
+            self._seconds[number] = before + share * (after - before) - self._started
 
     def _call(self, count: int) -> int:
         rates = self._rates[self.step : self.step + count]
@@ -256,19 +262,17 @@ class _Run:
         return together(train, self._threads)
 
     def history(self) -> History:
-        """What the finished epochs measured."""
+        """What the finished epochs measured, without a copy: callbacks get it every epoch."""
         n = self.epoch
-        columns = dict(zip(epoch.COLUMNS, self._record[:n].T.copy(), strict=True))
+        columns = {name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)}
         if not self._has_validation:
-            columns["validation_loss"][:] = columns["validation_accuracy"][:] = np.nan
+            columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
         if self._model.loss == "squared_error":
-            columns["accuracy"][:] = columns["validation_accuracy"][:] = np.nan
-        last_steps = self._steps * np.arange(1, n + 1)
-        steps, seconds = np.array(self._ends).T
+            columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
         return History(
             **columns,
-            learning_rate=self._rates[last_steps - 1],
-            seconds=np.interp(last_steps, steps, seconds),
+            learning_rate=self._rates[self._steps - 1 :: self._steps][:n],
+            seconds=self._seconds[:n],
             steps_per_epoch=self._steps,
         )
 
