@@ -61,6 +61,16 @@ def inline(function: Callable) -> Any:
     return register_jitable(function)
 
 
+def address_of(kernel: Any, signature: Any) -> Any:
+    """Compile a kernel for ``signature`` and say where its code is; the kernel itself when the
+    JIT is off.  ``call`` in fuse.py calls it."""
+    if not COMPILED:
+        return kernel
+    kernel.compile(signature)
+    compiled = kernel.overloads[signature.args]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+
+
 @cache
 def fingerprint() -> str:
     """Hash of all kernel sources and of the compiler's versions."""

@@ -1,129 +1,75 @@
-"""Activation functions and their derivatives, written by hand side by side.
+"""Activation functions of vectors and tiles and, beside each, its derivative, written by hand.
 
-``*_forward`` maps a pre-activation z to the unit's output a; ``*_backward`` is da/dz.  GELU is the
-exact one (erf), as torch's default; leaky_relu has slope 0.01.
+``*_forward`` maps a pre-activation z to the unit's output a.  ``*_backward`` is da/dz, computed
+from what the layer keeps: a, or z for the last two.  GELU is the exact one (erf), as torch's
+default; leaky_relu has slope 0.01.
 """
 
-import math
-
-import numpy as np
-
-from ._jit import inline, jit
+from .elementary import erf, exp, sigmoid, tanh
+from .simd import elementwise, fma, maximum, where
 
 NAMES = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
 IDENTITY, RELU, LEAKY_RELU, TANH, SIGMOID, GELU, SILU = range(len(NAMES))
 
 
-@inline
-def relu_forward(z, T):
-    return z if not z < T(0) else T(0)  # keeps a NaN
+@elementwise
+def relu_forward(z):
+    return maximum(0.0, z)  # keeps a nan
 
 
-@inline
-def relu_backward(z, a, T):
-    return T(1) if z > T(0) else T(0)
+@elementwise
+def relu_backward(da, a):
+    return where(a <= 0.0, 0.0, da)
 
 
-@inline
-def leaky_relu_forward(z, T):
-    return z if z > T(0) else T(0.01) * z
+@elementwise
+def leaky_relu_forward(z):
+    return where(z > 0.0, z, 0.01 * z)
 
 
-@inline
-def leaky_relu_backward(z, a, T):
-    return T(1) if z > T(0) else T(0.01)
+@elementwise
+def leaky_relu_backward(da, a):
+    return where(a > 0.0, da, 0.01 * da)
 
 
-@inline
-def tanh_forward(z, T):
-    return np.tanh(z)
+@elementwise
+def tanh_forward(z):
+    return tanh(z)
 
 
-@inline
-def tanh_backward(z, a, T):
-    return T(1) - a * a
+@elementwise
+def tanh_backward(da, a):
+    return da * fma(-a, a, 1.0)
 
 
-@inline
-def sigmoid_forward(z, T):
-    e = np.exp(-abs(z))  # never overflows
-    return (T(1) if z >= T(0) else e) / (T(1) + e)
+@elementwise
+def sigmoid_forward(z):
+    return sigmoid(z)
 
 
-@inline
-def sigmoid_backward(z, a, T):
-    return a * (T(1) - a)
+@elementwise
+def sigmoid_backward(da, a):
+    return da * fma(-a, a, a)
 
 
-@inline
-def gelu_forward(z, T):
-    return T(0.5) * z * (T(1) + T(math.erf(z * T(0.7071067811865476))))
+@elementwise
+def gelu_forward(z):
+    return 0.5 * z * (erf(z * 0.7071067811865476) + 1.0)
 
 
-@inline
-def gelu_backward(z, a, T):
-    cumulative = T(0.5) * (T(1) + T(math.erf(z * T(0.7071067811865476))))
-    density = T(0.3989422804014327) * np.exp(T(-0.5) * z * z)
-    return cumulative + z * density
+@elementwise
+def gelu_backward(da, z):
+    cumulative = 0.5 * (erf(z * 0.7071067811865476) + 1.0)
+    density = 0.3989422804014327 * exp(-0.5 * z * z)
+    return da * fma(z, density, cumulative)
 
 
-@inline
-def silu_forward(z, T):
-    return z * sigmoid_forward(z, T)
+@elementwise
+def silu_forward(z):
+    return z * sigmoid(z)
 
 
-@inline
-def silu_backward(z, a, T):
-    s = sigmoid_forward(z, T)
-    return s * (T(1) + z * (T(1) - s))
-
-
-@jit
-def forward(a, z, kind):
-    """a = f(z) for whole layers; both are flat, and may be the same array for identity only."""
-    T = z.dtype.type
-    if kind == RELU:
-        for i in range(z.size):
-            a[i] = relu_forward(z[i], T)
-    elif kind == LEAKY_RELU:
-        for i in range(z.size):
-            a[i] = leaky_relu_forward(z[i], T)
-    elif kind == TANH:
-        for i in range(z.size):
-            a[i] = tanh_forward(z[i], T)
-    elif kind == SIGMOID:
-        for i in range(z.size):
-            a[i] = sigmoid_forward(z[i], T)
-    elif kind == GELU:
-        for i in range(z.size):
-            a[i] = gelu_forward(z[i], T)
-    elif kind == SILU:
-        for i in range(z.size):
-            a[i] = silu_forward(z[i], T)
-    else:
-        for i in range(z.size):
-            a[i] = z[i]
-
-
-@jit
-def backward(dz, z, a, kind):
-    """dz = da · f'(z), in place: ``dz`` comes in as the gradient with respect to a."""
-    T = z.dtype.type
-    if kind == RELU:
-        for i in range(z.size):
-            dz[i] *= relu_backward(z[i], a[i], T)
-    elif kind == LEAKY_RELU:
-        for i in range(z.size):
-            dz[i] *= leaky_relu_backward(z[i], a[i], T)
-    elif kind == TANH:
-        for i in range(z.size):
-            dz[i] *= tanh_backward(z[i], a[i], T)
-    elif kind == SIGMOID:
-        for i in range(z.size):
-            dz[i] *= sigmoid_backward(z[i], a[i], T)
-    elif kind == GELU:
-        for i in range(z.size):
-            dz[i] *= gelu_backward(z[i], a[i], T)
-    elif kind == SILU:
-        for i in range(z.size):
-            dz[i] *= silu_backward(z[i], a[i], T)
+@elementwise
+def silu_backward(da, z):
+    s = sigmoid(z)
+    return da * (s * fma(z, 1.0 - s, 1.0))

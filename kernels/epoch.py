@@ -3,17 +3,35 @@
 One call runs any number of steps, across as many epochs as they take, without Python and without
 the GIL.  The order of the rows is a pure function of (seed, epoch), so a training may be cut into
 calls anywhere and gives the same bits.
+
+Any number of threads may enter the same call, each with its own number; they share the rows of a
+mini-batch and then the weights of each layer, and meet at barriers.  Who computes a number does
+not change it, so the result does not depend on how many they are.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from . import losses
 from ._jit import inline, jit
-from .fuse import apply_step
-from .layers import network_backward, network_forward, units_of
+from .fuse import call
+from .layers import (
+    B_,
+    I_,
+    O_,
+    STEP,
+    W_,
+    Y_,
+    backward,
+    bias_gradient,
+    forward,
+    output_loss,
+    transpose_weights,
+    weight_gradient,
+)
 from .random import shuffle, words
+from .threads import PLACES, abort, meet, share
+from .tile import lanes, load, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; what a loss does not use
 # has no rows.
@@ -24,11 +42,22 @@ Data = namedtuple("Data", "X labels targets")
 Sampling = namedtuple("Sampling", "kind seed batch_size steps starts members")
 IN_ORDER, SHUFFLED, BALANCED = range(3)
 
+# This thread's number, how many there are, and the array where they meet.
+Team = namedtuple("Team", "thread threads shared")
+
 # One row per epoch.
 LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
 COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
 
 _ORDER, _FILL = 1, 2  # purposes of random words, so that no two draws share them
+_ROWS = 16  # threads share rows in such portions: the height of a tile
+_HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
+
+
+def team(threads=1):
+    """One :data:`Team` per thread."""
+    shared = np.zeros(PLACES, np.int64)
+    return [Team(thread, threads, shared) for thread in range(threads)]
 
 
 @jit
@@ -48,8 +77,8 @@ def fill_order(order, sampling, epoch):
             words(drawn[: rows.size], sampling.seed, epoch, _FILL + k)
             shuffle(rows, drawn[: rows.size])
             # The classes that get one row more change from epoch to epoch.
-            share = n // K + ((k + epoch) % K < n % K)
-            for j in range(share):
+            share_of_class = n // K + ((k + epoch) % K < n % K)
+            for j in range(share_of_class):
                 order[at] = rows[j % rows.size]
                 at += 1
     else:
@@ -61,29 +90,134 @@ def fill_order(order, sampling, epoch):
 
 
 @inline
-def copy(out, values):
-    """out[:] = values for flat arrays; Numba's own takes 2 s to compile (its error messages)."""
-    for i in range(out.size):
-        out[i] = values[i]
+def copy_row(out, o, values, v, n):
+    """out[o : o + n] = values[v : v + n] of the flat numbers."""
+    for k in range(0, n, lanes(out)):
+        store(out, o + k, load(values, v + k, n - k), n - k)
 
 
-@jit
-def gather(work, data, order):
-    """Copy the rows named by ``order`` into the workspace."""
-    for i in range(order.size):
-        copy(work.x[i], data.X[order[i]])
+@inline
+def announce(data, rows, begin, end):
+    """Let rows[begin … end] come into the cache while other work is done: the next mini-batch."""
+    I = data.X.shape[1]
+    for r in range(begin, end):
+        for k in range(0, I, lanes(data.X)):
+            prefetch(data.X, rows[r] * I + k)
+
+
+@inline
+def gather(work, data, rows, begin, end):
+    """Copy rows[begin … end] of the data into the workspace."""
+    layers = work.plan.shape[0] - 1
+    x, y = work.plan[layers], work.plan[layers - 1]
+    I, O = data.X.shape[1], data.targets.shape[1]
+    for r in range(begin, end):
+        copy_row(work.numbers, x[Y_] + r * x[STEP], data.X, rows[r] * I, I)
         if data.labels.size:
-            work.labels[i] = data.labels[order[i]]
+            work.labels[r] = data.labels[rows[r]]
         else:
-            copy(work.targets[i], data.targets[order[i]])
+            copy_row(work.targets, r * y[STEP], data.targets, rows[r] * O, O)
+
+
+@inline
+def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
+    """Gather, forward and loss of rows begin … end of a mini-batch; and dz of all layers."""
+    if begin < end:
+        gather(work, data, rows, begin, end)
+        forward(theta, work, begin, end)
+        output_loss(work, begin, end, rows.size, thread)
+        if with_gradient:
+            backward(theta, work, begin, end)
+
+
+@inline
+def summed(work, B):
+    """(loss, right rows) of the mini-batch, added in the order of the rows."""
+    loss, right = 0.0, 0.0
+    for i in range(B):
+        loss += np.float64(work.loss[i])
+        right += np.float64(work.right[i])
+    return loss, right
 
 
 @jit
-def batch_loss(theta, network, work, B):
-    """(summed loss, right rows) of the gathered rows; leaves the gradient of the output in dz."""
-    z = network_forward(theta, network, work, B)
-    dz = units_of(work.dz, network, network.layout.shape[0] - 1, B)
-    return losses.loss_and_gradient(dz, z, work.labels[:B], work.targets[:B], network.loss)
+def mean_loss(theta, work, data, team):
+    """(mean loss, share of right rows) over a whole data set, a workspace at a time.
+
+    All threads return the same; (nan, nan) if one of them has given up.
+    """
+    n, most = data.X.shape[0], work.labels.size
+    loss, right = 0.0, 0.0
+    for start in range(0, n, most):
+        rows = np.arange(start, min(start + most, n))
+        begin, end = share(rows.size, _ROWS, team.thread, team.threads)
+        pass_rows(theta, work, data, rows, begin, end, False, team.thread)
+        if not meet(team.shared, team.threads):
+            return np.nan, np.nan
+        part_loss, part_right = summed(work, rows.size)
+        loss += part_loss
+        right += part_right
+        if not meet(team.shared, team.threads):  # until all have read, before the next rows
+            return np.nan, np.nan
+    return loss / n, right / n
+
+
+@inline
+def transpose_all(theta, work, team):
+    for l in range(1, work.plan.shape[0] - 1):
+        first, last = share(work.plan[l, I_], lanes(theta), team.thread, team.threads)
+        transpose_weights(theta, work, l, first, last)
+
+
+@jit
+def loss_gradient(gradient, theta, work, data, rows):
+    """Mean loss of the rows; its gradient goes into the flat ``gradient``."""
+    B = rows.size
+    for l in range(1, work.plan.shape[0] - 1):
+        transpose_weights(theta, work, l, 0, work.plan[l, I_])
+    pass_rows(theta, work, data, rows, 0, B, True, 0)
+    for l in range(work.plan.shape[0] - 1):
+        weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
+        bias_gradient(gradient, work, l, B)
+    return summed(work, B)[0] / B
+
+
+@jit
+def predict(out, theta, work, data):
+    """Raw outputs z (n, O) of the network for all rows of the data, which needs X alone."""
+    n, most = data.X.shape[0], work.labels.size
+    layers = work.plan.shape[0] - 1
+    x, y = work.plan[layers], work.plan[layers - 1]
+    I, O = data.X.shape[1], out.shape[1]
+    for start in range(0, n, most):
+        B = min(most, n - start)
+        for r in range(B):
+            copy_row(work.numbers, x[Y_] + r * x[STEP], data.X, (start + r) * I, I)
+        forward(theta, work, 0, B)
+        for r in range(B):
+            copy_row(out, (start + r) * O, work.numbers, y[Y_] + r * y[STEP], O)
+
+
+@inline
+def update_weights(theta, gradient, work, state, descend, rate, B, team):
+    """Gradient and optimizer step of all weights, a part at a time while it is in the cache."""
+    block = np.empty(2, np.int64)
+    for l in range(work.plan.shape[0] - 1):
+        p = work.plan[l]
+        first, last = share(p[I_], lanes(theta), team.thread, team.threads)
+        height = max(lanes(theta), _HOT // p[O_] // lanes(theta) * lanes(theta))
+        for i in range(first, last, height):
+            j = min(i + height, last)
+            weight_gradient(gradient, work, l, i, j, B)
+            block[0], block[1] = p[W_] + i * p[O_], p[W_] + j * p[O_]
+            scales = state.scales[2 * l]
+            call(descend, (theta, gradient, state.slots, block, scales, state.c, rate))
+            transpose_weights(theta, work, l, i, j)
+        if team.thread == team.threads - 1:
+            bias_gradient(gradient, work, l, B)
+            block[0], block[1] = p[B_], p[B_] + p[O_]
+            scales = state.scales[2 * l + 1]
+            call(descend, (theta, gradient, state.slots, block, scales, state.c, rate))
 
 
 @inline
@@ -95,87 +229,79 @@ def norm(gradient):
 
 
 @jit
-def evaluate(theta, network, work, data):
-    """(mean loss, share of right rows) over a whole data set, a workspace at a time."""
-    n, most = data.X.shape[0], work.x.shape[0]
-    loss, right = 0.0, 0
-    for start in range(0, n, most):
-        rows = np.arange(start, min(start + most, n))
-        gather(work, data, rows)
-        part_loss, part_right = batch_loss(theta, network, work, rows.size)
-        loss += part_loss
-        right += part_right
-    return loss / n, right / n
-
-
-@jit
-def loss_gradient(gradient, theta, network, work, data, order):
-    """Mean loss of the rows in ``order``; its gradient goes into the flat ``gradient``."""
-    gather(work, data, order)
-    loss, _ = batch_loss(theta, network, work, order.size)
-    network_backward(gradient, theta, network, work, order.size)
-    return loss / order.size
-
-
-@jit
-def predict(out, theta, network, work, X):
-    """Raw outputs z (n, O) of the network for the rows of ``X``."""
-    n, most = X.shape[0], work.x.shape[0]
-    for start in range(0, n, most):
-        B = min(most, n - start)
-        for i in range(B):
-            copy(work.x[i], X[start + i])
-        z = network_forward(theta, network, work, B)
-        for i in range(B):
-            copy(out[start + i], z[i])
-
-
-@jit
 def train(
-    theta, good, gradient, network, work, data, validation, sampling, order,
-    state, advance, descend, rates, first, record,
+    theta, good, gradient, work, data, validation, sampling, order,
+    state, advance, descend, rates, first, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
     Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
-    ``validation`` may have no rows.  If a loss or a gradient is not finite, the step where it
-    appeared is returned without having been taken, and ``good`` holds the parameters as they
-    were at the start of that epoch.  If it is an epoch's first loss, the step before is returned:
-    that one did the harm, and ``good`` are only parameters with a finite loss.
+    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+
+    If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
+    is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
+    is an epoch's first loss, the step before is returned: that one did the harm, and ``good`` are
+    only parameters with a finite loss.
     """
+    thread, threads, shared = team
+    leads = thread == 0
+    transpose_all(theta, work, team)
+    if leads:
+        fill_order(order, sampling, first // sampling.steps)
     for s in range(rates.size):
         step = first + s
         epoch, batch = step // sampling.steps, step % sampling.steps
         row = record[epoch]
-        if batch == 0:
-            fill_order(order, sampling, epoch)
-            for column in range(row.size):
-                row[column] = 0.0
-        elif s == 0:
-            fill_order(order, sampling, epoch)
+        if leads:
+            if batch == 0:
+                if s > 0:
+                    fill_order(order, sampling, epoch)
+                for column in range(row.size):
+                    row[column] = 0.0
+            call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))
+        if (s == 0 or batch == 0) and not meet(shared, threads):
+            return step
         start = batch * sampling.batch_size
         rows = order[start : min(start + sampling.batch_size, order.size)]
+        B = rows.size
 
-        gather(work, data, rows)
-        loss, right = batch_loss(theta, network, work, rows.size)
+        begin, end = share(B, _ROWS, thread, threads)
+        following = order[start + B : min(start + 2 * B, order.size)]
+        announce(data, following, min(begin, following.size), min(end, following.size))
+        pass_rows(theta, work, data, rows, begin, end, True, thread)
+        if not meet(shared, threads):
+            return step
+        loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
         if batch == 0:
-            copy(good, theta)
-        network_backward(gradient, theta, network, work, rows.size)
-        row[LOSS] += loss
-        row[ACCURACY] += right
-        if batch == sampling.steps - 1:
-            row[GRADIENT_NORM] = norm(gradient)
-            if not np.isfinite(row[GRADIENT_NORM]):
+            if leads:
+                copy_row(good, 0, theta, 0, theta.size)
+            if not meet(shared, threads):
                 return step
-        apply_step(theta, gradient, state, rates[s], step + 1, advance, descend)
+        update_weights(theta, gradient, work, state, descend, rates[s], B, team)
+        if not meet(shared, threads):
+            return step
+        if leads:
+            row[LOSS] += loss
+            row[ACCURACY] += right
 
         if batch == sampling.steps - 1:
+            size = norm(gradient)
+            if not np.isfinite(size):
+                return step
             seen = min(order.size, sampling.steps * sampling.batch_size)
-            row[LOSS] /= seen
-            row[ACCURACY] /= seen
+            if leads:
+                row[LOSS] /= seen
+                row[ACCURACY] /= seen
+                row[GRADIENT_NORM] = size
             if validation.X.shape[0]:
-                loss, right = evaluate(theta, network, work, validation)
-                row[VALIDATION_LOSS], row[VALIDATION_ACCURACY] = loss, right
+                loss, right_share = mean_loss(theta, work, validation, team)
+                if leads:
+                    row[VALIDATION_LOSS], row[VALIDATION_ACCURACY] = loss, right_share
     return first + rates.size
+
+
+def give_up(team):
+    """Let the threads that wait for one which never came return."""
+    abort(team.shared)

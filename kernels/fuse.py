@@ -14,7 +14,6 @@ arrays' dtype once, since one float64 makes the whole loop compute in float64.
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -22,7 +21,7 @@ from numba import float64, from_dtype, int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import COMPILED, inline, jit
+from ._jit import COMPILED, address_of, inline, jit
 from .rule import Rule, Variant, code_hash
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
@@ -245,18 +244,10 @@ def _compiled(
     descend = template(inline(variant.update), n, f"{code_hash(variant.update)} {n}")
     doubles, T = float64[::1], from_dtype(dtype)
     return Fused(
-        _address(advance, types.void(doubles, doubles, doubles, float64)),
-        _address(
+        address_of(advance, types.void(doubles, doubles, doubles, float64)),
+        address_of(
             descend,
             types.void(T[::1], T[::1], T[:, ::1], int64[::1], doubles, doubles, float64),
         ),
         (advance, descend),
     )
-
-
-def _address(kernel: Any, signature: Any) -> Any:
-    if not COMPILED:
-        return kernel
-    kernel.compile(signature)
-    compiled = kernel.overloads[signature.args]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)

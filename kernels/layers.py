@@ -1,92 +1,186 @@
-"""The dense layer and the network made of it: forward and backward, by hand, side by side.
+"""The network of dense layers: forward and backward, written by hand, side by side.
 
 Shape letters: B rows of a mini-batch, I inputs and O outputs of a layer, P parameters of all.
-Parameters are one flat array: W (I, O) and then b (O,) of each layer.
+
+Rows of a mini-batch do not need each other until the gradients of the weights, so a range of rows
+``begin … end`` goes from the gathered inputs to dz of the first layer on its own; a range of a
+layer's inputs ``first … last`` then gets its part of dW on its own.  That is how threads share the
+work: every number is computed by one thread, in one order, for any number of them.
 """
 
 from collections import namedtuple
+from itertools import pairwise
 
-from . import activations, gemm
-from ._jit import jit
+import numpy as np
 
-# layout (L, 5): start of W, start of b, I and O of each layer, and the units of all layers before;
-# activation (L,): its code; loss: its code.
-Network = namedtuple("Network", "layout activation loss")
+from . import activations as f
+from ._jit import inline
+from .fuse import call
+from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
+from .losses import loss_address
+from .memory import aligned_zeros
+from .tile import address, lanes
 
-# Room for one mini-batch: x (B, I₀) and targets of the gathered rows, then for all layers one
-# after the other z, a and dz as flat arrays of B · (O₁ + … + O_L) numbers.
-Workspace = namedtuple("Workspace", "x labels targets z a dz")
+# Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
+# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last three
+# say where the large kernels are: called there, they are compiled once and not into each caller.
+Workspace = namedtuple(
+    "Workspace", "numbers labels targets loss right scratch plan product pack row_losses"
+)
 
-
-@jit
-def dense_forward(z, a, x, W, b, activation):
-    """z = x W + b;  a = f(z)."""
-    gemm.forward_product(z, x, W)
-    for i in range(z.shape[0]):
-        row = z[i]
-        for o in range(b.size):
-            row[o] += b[o]
-    activations.forward(a.reshape(-1), z.reshape(-1), activation)
-
-
-@jit
-def dense_backward(dW, db, dz, x):
-    """dW = xᵀ dz;  db = sum of the rows of dz."""
-    gemm.weight_product(dW, x, dz)
-    for o in range(db.size):
-        db[o] = 0
-    for i in range(dz.shape[0]):
-        row = dz[i]
-        for o in range(db.size):
-            db[o] += row[o]
+# Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
+# b (O,) start.  In the numbers: where y (B, O), z (B, O) and dz (B, O) start, their rows STEP
+# apart, and the transpose of W in panels, PANEL apart.  The activation's code.  z is y unless the
+# activation's derivative is computed from z.  The last row is the input: its y is x (B, I).
+W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE = range(11)
 
 
-@jit
-def input_backward(dz_before, dz, W, z, a, activation):
-    """Gradient with respect to the pre-activation of the layer before: (dz Wᵀ) · f'(z)."""
-    gemm.input_product(dz_before, dz, W)
-    activations.backward(dz_before.reshape(-1), z.reshape(-1), a.reshape(-1), activation)
+def workspace(sizes, codes, loss, rows, dtype, threads=1):
+    """Room for mini-batches of at most ``rows`` rows through layers of these sizes.
+
+    ``codes`` are the activations of the layers, ``loss`` is a loss's name.
+    """
+    layers, line = len(sizes) - 1, 64 // np.dtype(dtype).itemsize
+    plan = np.zeros((layers + 1, 11), np.int64)
+    parameters = numbers = 0
+
+    def reserve(count):
+        nonlocal numbers
+        numbers += count
+        return numbers - count
+
+    plan[layers, STEP] = _row_step(sizes[0], line)
+    plan[layers, [Y_, Z_]] = reserve(rows * plan[layers, STEP])
+    for l, (I, O) in enumerate(pairwise(sizes)):
+        step = _row_step(O, line)
+        plan[l, [W_, B_, I_, O_]] = parameters, parameters + I * O, I, O
+        parameters += I * O + O
+        plan[l, [STEP, CODE]] = step, codes[l]
+        plan[l, [Y_, Z_]] = reserve(rows * step)
+        if codes[l] in (f.GELU, f.SILU):
+            plan[l, Z_] = reserve(rows * step)
+        plan[l, DZ_] = reserve(rows * step)
+        if l > 0:
+            plan[l, PANEL] = _up(O, line) * line
+            plan[l, PACKED] = reserve(_up(I, line) // line * plan[l, PANEL])
+    return Workspace(
+        aligned_zeros(numbers, dtype),
+        np.zeros(rows, np.int64),
+        aligned_zeros(rows * plan[layers - 1, STEP], dtype),
+        aligned_zeros(rows, dtype),
+        aligned_zeros(rows, dtype),
+        aligned_zeros((threads, _up(sizes[-1], line) * line), dtype),
+        plan,
+        product_address(np.dtype(dtype)),
+        pack_address(np.dtype(dtype)),
+        loss_address(loss, np.dtype(dtype)),
+    )
 
 
-@jit
-def parameters_of(flat, network, layer):
-    """Views W (I, O) and b (O,) of a flat array of parameters or gradients."""
-    W, b, I, O, _ = network.layout[layer]
-    return flat[W : W + I * O].reshape((I, O)), flat[b : b + O]
+def _up(n, unit):
+    return -(-n // unit) * unit
 
 
-@jit
-def units_of(flat, network, layer, B):
-    """View (B, O) of a layer's part in a flat workspace array."""
-    _, _, _, O, before = network.layout[layer]
-    start = B * before
-    return flat[start : start + B * O].reshape((B, O))
+def _row_step(n, line):
+    """Numbers from row to row: whole cache lines, but no multiple of 1 KiB (they share a set)."""
+    step = max(_up(n, line), line)
+    return step + line if step % (16 * line) == 0 else step
 
 
-@jit
-def network_forward(theta, network, work, B):
-    """Output z (B, O) of the last layer for the first ``B`` rows of ``work.x``."""
-    x = work.x[:B]
-    for layer in range(network.layout.shape[0]):
-        W, b = parameters_of(theta, network, layer)
-        z, a = units_of(work.z, network, layer, B), units_of(work.a, network, layer, B)
-        dense_forward(z, a, x, W, b, network.activation[layer])
-        x = a
-    return x
+@inline
+def forward(theta, work, begin, end):
+    """y = f(x W + b) through all layers, for rows ``begin … end``."""
+    numbers, theta = address(work.numbers), address(theta)
+    layers = work.plan.shape[0] - 1
+    x = work.plan[layers]
+    for l in range(layers):
+        p = work.plan[l]
+        call(
+            work.product,
+            (
+                Matrix(numbers, p[Y_] + begin * p[STEP], p[STEP], 1),
+                Matrix(numbers, x[Y_] + begin * x[STEP], x[STEP], 1),
+                Matrix(theta, p[W_], p[O_], lanes(theta)),
+                Matrix(theta, p[B_], 0, 1),
+                Epilogue(p[CODE], numbers, p[Z_] + begin * p[STEP], p[STEP]),
+                end - begin,
+                p[O_],
+                p[I_],
+            ),
+        )
+        x = p
 
 
-@jit
-def network_backward(gradient, theta, network, work, B):
-    """Fill the flat gradient; the last layer's dz must be in the workspace."""
-    for layer in range(network.layout.shape[0] - 1, -1, -1):
-        dW, db = parameters_of(gradient, network, layer)
-        dz = units_of(work.dz, network, layer, B)
-        if layer == 0:
-            dense_backward(dW, db, dz, work.x[:B])
-            return
-        before = layer - 1
-        z, a = units_of(work.z, network, before, B), units_of(work.a, network, before, B)
-        dense_backward(dW, db, dz, a)
-        W, _ = parameters_of(theta, network, layer)
-        dz_before = units_of(work.dz, network, before, B)
-        input_backward(dz_before, dz, W, z, a, network.activation[before])
+@inline
+def output_loss(work, begin, end, B, thread):
+    """Loss of each of the rows, and dz of the last layer; B is how many the mean is over."""
+    numbers = address(work.numbers)
+    p = work.plan[work.plan.shape[0] - 2]
+    z = Matrix(numbers, p[Y_], p[STEP], 1)
+    dz = Matrix(numbers, p[DZ_], p[STEP], 1)
+    targets = Matrix(address(work.targets), 0, p[STEP], 1)
+    scratch = work.scratch[thread]
+    call(
+        work.row_losses,
+        (dz, work.loss, work.right, z, work.labels, targets, scratch, begin, end, p[O_], B),
+    )
+
+
+@inline
+def backward(theta, work, begin, end):
+    """dz of each layer from that of the next: (dz Wᵀ) · f'(z), for rows ``begin … end``."""
+    numbers, theta = address(work.numbers), address(theta)
+    for l in range(work.plan.shape[0] - 2, 0, -1):
+        p, q = work.plan[l], work.plan[l - 1]
+        call(
+            work.product,
+            (
+                Matrix(numbers, q[DZ_] + begin * q[STEP], q[STEP], 1),
+                Matrix(numbers, p[DZ_] + begin * p[STEP], p[STEP], 1),
+                Matrix(numbers, p[PACKED], lanes(theta), p[PANEL]),
+                Matrix(theta, -1, 0, 1),
+                Epilogue(DERIVATIVE + q[CODE], numbers, q[Z_] + begin * q[STEP], q[STEP]),
+                end - begin,
+                q[O_],
+                p[O_],
+            ),
+        )
+
+
+@inline
+def weight_gradient(gradient, work, l, first, last, B):
+    """dW = xᵀ dz of layer ``l``, for its inputs ``first … last``."""
+    numbers, gradient = address(work.numbers), address(gradient)
+    p, x = work.plan[l], work.plan[l - 1]  # plan[-1] is the input
+    call(
+        work.product,
+        (
+            Matrix(gradient, p[W_] + first * p[O_], p[O_], 1),
+            Matrix(numbers, x[Y_] + first, 1, x[STEP]),
+            Matrix(numbers, p[DZ_], p[STEP], lanes(gradient)),
+            Matrix(gradient, -1, 0, 1),
+            Epilogue(f.IDENTITY, gradient, 0, 0),
+            last - first,
+            p[O_],
+            B,
+        ),
+    )
+
+
+@inline
+def bias_gradient(gradient, work, l, B):
+    """db = the sum of the rows of dz."""
+    p = work.plan[l]
+    column_sums(
+        address(gradient), p[B_], Matrix(address(work.numbers), p[DZ_], p[STEP], 1), B, p[O_]
+    )
+
+
+@inline
+def transpose_weights(theta, work, l, first, last):
+    """Copy what the backward pass reads: the transpose of W, for inputs ``first … last``."""
+    p = work.plan[l]
+    if l > 0:
+        packed = Matrix(address(work.numbers), p[PACKED], lanes(theta), p[PANEL])
+        W = Matrix(address(theta), p[W_], p[O_], 1)
+        call(work.pack, (packed, W, first, last, p[I_], p[O_]))

@@ -1,85 +1,127 @@
 """Losses and their gradients with respect to the network's raw output z, in one pass each.
 
-Each returns (sum of the losses of the rows, rows that are predicted right) and writes into dz the
-gradient of the *mean* over the B rows.  Shapes: z, dz, targets (B, O); labels (B,).
-The means are torch's: cross_entropy over rows, binary_cross_entropy_with_logits and mse_loss over
-all elements.
+Every row of a mini-batch stands for itself: loss[i] becomes the loss of row i, right[i] is 1 where
+it is predicted right, else 0, and row i of DZ the gradient of the *mean* over all B rows.  The
+means are torch's: cross_entropy over rows, binary_cross_entropy_with_logits and mse_loss over all
+elements.  DZ, Z and targets (B, O) are Matrix; DZ may be Z.
 """
 
 import numpy as np
+from numba import from_dtype, types
 
-from ._jit import jit
-
-NAMES = ("softmax_cross_entropy", "binary_cross_entropy", "squared_error")
-SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR = range(len(NAMES))
-
-
-@jit
-def softmax_cross_entropy(dz, z, labels):
-    """-log softmax(z)[label]; the gradient is softmax(z) - onehot(label)."""
-    T = z.dtype.type
-    B, O = z.shape
-    mean = T(1) / T(B)
-    loss, right = 0.0, 0
-    for i in range(B):
-        row, out = z[i], dz[i]
-        best = 0
-        for o in range(1, O):
-            if row[o] > row[best]:
-                best = o
-        total = T(0)
-        for o in range(O):
-            out[o] = np.exp(row[o] - row[best])
-            total += out[o]
-        label = labels[i]
-        loss += np.float64(np.log(total) - (row[label] - row[best]))
-        right += best == label
-        scale = mean / total
-        for o in range(O):
-            out[o] *= scale
-        out[label] -= mean
-    return loss, right
+from ._jit import address_of, jit
+from .elementary import exp, log, log1p, sigmoid
+from .gemm import matrix_type
+from .simd import absolute, fma, maximum, where
+from .tile import (
+    lanes,
+    load,
+    load_square,
+    splat,
+    store,
+    store_square,
+    store_tile,
+    total,
+    transpose,
+)
 
 
 @jit
-def binary_cross_entropy(dz, z, targets):
-    """max(z, 0) - z t + log(1 + e^-|z|) per output; the gradient is sigmoid(z) - t."""
-    T = z.dtype.type
-    B, O = z.shape
+def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
+    """loss = log Σ exp(z - z_label); the gradient is softmax(z) - onehot(label).
+
+    For the rows begin … end of a mini-batch of B; DZ and Z (B, O) are Matrix and may be the same.
+    16 rows at a time are transposed into ``scratch`` (O rounded up to LANES, times LANES), so that
+    each lane is a row and nothing goes across lanes: the sum over classes is taken in their order.
+    """
+    L = lanes(loss)
+    for i in range(begin, end, L):
+        rows = min(L, end - i)
+        z, dz = Z.start + i * Z.row, DZ.start + i * DZ.row
+        for c in range(0, O, L):
+            x = load_square(Z.numbers, z + c, Z.row, rows, O - c)
+            store_tile(scratch, c * L, L, transpose(x), L)
+
+        top, best = load(scratch, 0), splat(loss, 0)
+        for c in range(1, O):
+            x = load(scratch, c * L)
+            best = where(x > top, c, best)
+            top = maximum(x, top)
+        for r in range(rows):
+            label = labels[i + r]
+            loss[i + r] = scratch[label * L + r]
+            right[i + r] = label
+        z_label = load(loss, i, rows)
+        store(right, i, where(best == load(right, i, rows), splat(loss, 1), 0.0), rows)
+
+        s = splat(loss, 0)
+        for c in range(O):
+            e = exp(load(scratch, c * L) - top)
+            store(scratch, c * L, e)
+            s = s + e
+        store(loss, i, log(s) - (z_label - top), rows)
+
+        mean = 1.0 / splat(loss, B)
+        scale = mean / s
+        for c in range(O):
+            store(scratch, c * L, load(scratch, c * L) * scale)
+        for r in range(rows):
+            scratch[labels[i + r] * L + r] -= loss.dtype.type(1) / loss.dtype.type(B)
+        for c in range(0, O, L):
+            x = transpose(load_square(scratch, c * L, L, L, L))
+            store_square(DZ.numbers, dz + c, DZ.row, x, rows, O - c)
+
+
+@jit
+def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
+    """Mean over outputs of log(1 + e^y), y = z where the target is 0 and -z where it is 1.
+
+    The gradient is sigmoid(z) - target.  A row is right if all of its outputs are.
+    """
+    L = lanes(loss)
+    T = loss.dtype.type
     mean = T(1) / T(B * O)
-    loss, right = 0.0, 0
-    for i in range(B):
-        all_right = True
-        for o in range(O):
-            x, t = z[i, o], targets[i, o]
-            e = np.exp(-abs(x))
-            loss += np.float64((x if x > T(0) else T(0)) - x * t + np.log1p(e)) / O
-            dz[i, o] = ((T(1) if x >= T(0) else e) / (T(1) + e) - t) * mean
-            all_right &= (x > T(0)) == (t > T(0.5))
-        right += all_right
-    return loss, right
+    for i in range(begin, end):
+        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
+        s, wrong = splat(loss, 0), splat(loss, 0)
+        for j in range(0, O, L):
+            n = O - j
+            x = load(Z.numbers, z + j, n, -np.inf)  # a lane beyond O adds log(1 + 0), and is right
+            wanted = load(targets.numbers, t + j, n)
+            y = where(wanted > 0.5, -x, x)
+            s = s + (maximum(0.0, y) + log1p(exp(-absolute(y))))
+            difference = where(x > 0.0, 1.0, splat(loss, 0)) - wanted
+            wrong = fma(difference, difference, wrong)
+            store(DZ.numbers, dz + j, (sigmoid(x) - wanted) * mean, n)
+        loss[i] = total(s) / T(O)
+        right[i] = total(wrong) == T(0)
 
 
 @jit
-def squared_error(dz, z, targets):
-    """(z - t)² per output; the gradient is 2 (z - t).  No row counts as right or wrong."""
-    T = z.dtype.type
-    B, O = z.shape
+def squared_error(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
+    """Mean over outputs of (z - target)²; the gradient is 2 (z - target).  No row is "right"."""
+    L = lanes(loss)
+    T = loss.dtype.type
     scale = T(2) / T(B * O)
-    loss = 0.0
-    for i in range(B):
-        for o in range(O):
-            error = z[i, o] - targets[i, o]
-            loss += np.float64(error * error) / O
-            dz[i, o] = scale * error
-    return loss, 0
+    for i in range(begin, end):
+        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
+        s = splat(loss, 0)
+        for j in range(0, O, L):
+            error = load(Z.numbers, z + j, O - j) - load(targets.numbers, t + j, O - j)
+            s = fma(error, error, s)
+            store(DZ.numbers, dz + j, error * scale, O - j)
+        loss[i] = total(s) / T(O)
+        right[i] = T(0)
 
 
-@jit
-def loss_and_gradient(dz, z, labels, targets, kind):
-    """The loss named by ``kind``; ``labels`` serve softmax, ``targets`` the other two."""
-    if kind == SOFTMAX_CROSS_ENTROPY:
-        return softmax_cross_entropy(dz, z, labels)
-    if kind == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy(dz, z, targets)
-    return squared_error(dz, z, targets)
+LOSSES = {f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, squared_error)}
+NAMES = tuple(LOSSES)
+
+
+def loss_address(name, dtype):
+    """Where the compiled loss of this name and dtype is: the others need not be compiled."""
+    T = from_dtype(dtype)
+    matrix, numbers = matrix_type(dtype), T[::1]
+    labels = types.int64[::1]
+    arguments = (matrix, numbers, numbers, matrix, labels, matrix, numbers, *[types.int64] * 4)
+    return address_of(LOSSES[name], types.void(*arguments))

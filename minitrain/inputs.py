@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import losses
 from .kernels.epoch import Data
 
 Pair = tuple[Any, Any]
@@ -63,7 +62,7 @@ def as_rows(X: Any, dtype: np.dtype, features: int, name: str = "X") -> np.ndarr
     return _read_only(converted)
 
 
-def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: int) -> Data:
+def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) -> Data:
     """A Dataset or an (X, y) pair as the kernels' arrays, checked against the network.
 
     ``y`` is (n,) class codes 0 … outputs - 1 for softmax cross-entropy; (n,) or (n, outputs) of
@@ -81,7 +80,7 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: int) 
             f"y: {wanted.shape[0] if wanted.ndim else 'one'} for {len(rows)} rows of X"
         )
     nothing = np.empty((0, outputs), dtype)
-    if loss == losses.SOFTMAX_CROSS_ENTROPY:
+    if loss == "softmax_cross_entropy":
         return Data(rows, _read_only(_labels(wanted, outputs)), _read_only(nothing))
     targets = wanted.reshape(-1, 1) if wanted.ndim == 1 else wanted
     if targets.shape != (len(rows), outputs):
@@ -95,13 +94,19 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: int) 
         raise ValueError(
             f"y: {targets[row, column]} at row {row}; accepted: numbers that are finite in {dtype}"
         )
-    if loss == losses.BINARY_CROSS_ENTROPY and not np.isin(targets, (0, 1)).all():
+    if loss == "binary_cross_entropy" and not np.isin(targets, (0, 1)).all():
         raise ValueError("y: binary cross-entropy takes zeros and ones")
     return Data(
         rows,
         _read_only(np.empty(0, np.int64)),
         _read_only(converted),
     )
+
+
+def only_rows(rows: np.ndarray) -> Data:
+    """Rows without anything to compare their predictions with."""
+    nothing = _read_only(np.empty((0, 1), rows.dtype))
+    return Data(rows, _read_only(np.empty(0, np.int64)), nothing)
 
 
 def no_data(data: Data) -> Data:

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import inputs
 from .kernels import activations, epoch, losses
-from .kernels.layers import Network, Workspace
+from .kernels.layers import Workspace, workspace
 from .kernels.memory import aligned_zeros
 from .kernels.random import uniform
 
@@ -102,19 +102,13 @@ class MLP:
             raise ValueError(f"dtype: {dtype!r}; accepted: float32, float64")
         self.initialization = inputs.check_choice("initialization", initialization, INITIALIZATIONS)
 
-        layout, self.blocks = [], []
-        start = units = 0
+        self.blocks: list[Block] = []
+        start = 0
         for layer, (I, O) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
-            layout.append((start, start + I * O, I, O, units))
             self.blocks.append(Block(f"weights[{layer}]", start, start + I * O, (I, O)))
             self.blocks.append(Block(f"biases[{layer}]", start + I * O, start + I * O + O, (O,)))
             start += I * O + O
-            units += O
         self._adopt(aligned_zeros(start, self.dtype))
-        codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
-        self._network = Network(
-            np.array(layout, np.int64), np.array(codes, np.int64), losses.NAMES.index(self.loss)
-        )
         self._initialize()
 
     def _adopt(self, parameters: np.ndarray) -> None:
@@ -153,16 +147,14 @@ class MLP:
         data = self.as_data((X, y))
         n = len(data.X)
         gradient = aligned_zeros(self.n_parameters, self.dtype)
-        loss = epoch.loss_gradient(
-            gradient, self.parameters, self._network, self.workspace(n), data, np.arange(n)
-        )
+        loss = epoch.loss_gradient(gradient, self.parameters, self.workspace(n), data, np.arange(n))
         return float(loss), gradient
 
     def evaluate(self, X: Any, y: Any) -> tuple[float, float]:
         """Mean loss and accuracy (share of rows that are predicted right) on these rows."""
         data = self.as_data((X, y))
         work = self.workspace(min(len(data.X), _PREDICT_ROWS))
-        loss, accuracy = epoch.evaluate(self.parameters, self._network, work, data)
+        loss, accuracy = epoch.mean_loss(self.parameters, work, data, epoch.team()[0])
         return float(loss), float(accuracy)
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -170,7 +162,7 @@ class MLP:
         rows = inputs.as_rows(X, self.dtype, self.sizes[0])
         out = np.empty((len(rows), self.sizes[-1]), self.dtype)
         work = self.workspace(min(max(len(rows), 1), _PREDICT_ROWS))
-        epoch.predict(out, self.parameters, self._network, work, rows)
+        epoch.predict(out, self.parameters, work, inputs.only_rows(rows))
         return out
 
     def predict(self, X: Any) -> np.ndarray:
@@ -197,17 +189,12 @@ class MLP:
 
     def as_data(self, pair: Any) -> epoch.Data:
         """A Dataset or an (X, y) pair as the kernels' arrays, checked against this network."""
-        return inputs.as_data(pair, self.dtype, self.sizes[0], self.sizes[-1], self._network.loss)
+        return inputs.as_data(pair, self.dtype, self.sizes[0], self.sizes[-1], self.loss)
 
-    def workspace(self, rows: int) -> Workspace:
-        """Room for the activations of a mini-batch of at most ``rows`` rows."""
-        units = sum(self.sizes[1:])
-        return Workspace(
-            aligned_zeros((rows, self.sizes[0]), self.dtype),
-            np.zeros(rows, np.int64),
-            aligned_zeros((rows, self.sizes[-1]), self.dtype),
-            *(aligned_zeros(rows * units, self.dtype) for _ in range(3)),
-        )
+    def workspace(self, rows: int, threads: int = 1) -> Workspace:
+        """Room for a mini-batch of at most ``rows`` rows and for this many threads."""
+        codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
+        return workspace(self.sizes, codes, self.loss, rows, self.dtype, threads)
 
     def __repr__(self) -> str:
         names = sorted(set(self.activation)) or ["linear"]

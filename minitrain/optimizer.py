@@ -164,18 +164,15 @@ def _check_value(rule: str, name: str, value: Any, default: Any) -> Any:
 def _ranges(
     blocks: Sequence[Block], hyper: Mapping[str, Any]
 ) -> list[tuple[tuple[int, int], tuple[float, float, float]]]:
-    """((start, stop), (lr scale, coupled decay, decoupled decay)); equal neighbours are merged."""
-    merged: list[tuple[tuple[int, int], tuple[float, float, float]]] = []
+    """((start, stop), (lr scale, coupled decay, decoupled decay)) of each block."""
+    ranges = []
     for block in blocks:
         decay = hyper["weight_decay"]
         if block.is_bias and not hyper["decay_biases"]:
             decay = 0.0
         scales = (1.0, 0.0, decay) if hyper["decoupled_weight_decay"] else (1.0, decay, 0.0)
-        if merged and merged[-1][1] == scales and merged[-1][0][1] == block.start:
-            merged[-1] = ((merged[-1][0][0], block.stop), scales)
-        else:
-            merged.append(((block.start, block.stop), scales))
-    return merged
+        ranges.append(((block.start, block.stop), scales))
+    return ranges
 
 
 def _check_flat(name: str, array: Any) -> None:

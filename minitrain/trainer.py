@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .crew import choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
@@ -73,6 +74,8 @@ class Trainer:
         Learning rate over time, as a factor of the optimizer's (:mod:`minitrain.schedule`).
     callbacks
         Called with the history after every epoch; a true return value ends the training.
+    threads
+        How many share the work of a step; None: as many as pay.  The result is the same.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Trainer:
         seed: int = 0,
         schedule: Schedule = constant,
         callbacks: Sequence[Callback] = (),
+        threads: int | None = None,
     ) -> None:
         if not isinstance(model, MLP):
             raise TypeError(f"model: {type(model).__name__}; accepted: an MLP")
@@ -93,6 +97,7 @@ class Trainer:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
+        self.threads = threads
 
     def fit(
         self,
@@ -193,13 +198,16 @@ class _Run:
             )
         self._rates = optimizer.lr * factors
         self._order = np.empty(len(self._data.X), np.int64)
-        self._work = model.workspace(loader.batch_size)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
+        flops = 6 * model.n_parameters * loader.batch_size
+        self._threads = choose_threads(trainer.threads, flops)
+        self._work = model.workspace(loader.batch_size, self._threads)
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
         self._has_validation = validation is not None
-        self._ends: list[tuple[int, float]] = [(0, 0.0)]
+        self._seconds = np.full(epochs, np.nan)
+        self._nothing = np.full(epochs, np.nan)
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
@@ -232,33 +240,41 @@ class _Run:
         self._most = max(1, min(fitting, 2 * self._most))
         if reached < self.step + count or not np.isfinite(self._model.parameters).all():
             self.failed_at = min(reached, self.step + count - 1)
+        begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
-        self._ends.append((self.step, after - self._started))
+        # When the epochs ended that this call finished, as if all steps took equally long.
+        finished = range(begun // self._steps, self.epoch)
+        for number in finished:
+            share = ((number + 1) * self._steps - begun) / count
+            self._seconds[number] = before + share * (after - before) - self._started
 
     def _call(self, count: int) -> int:
-        # Compiled code does not warn; without the JIT it must not either: failures are found above.
-        with np.errstate(all="ignore"):
-            return epoch.train(
-                self._model.parameters, self.good, self._gradient, self._model._network, self._work,
-                self._data, self._validation, self._sampling, self._order, self._state.arrays,
-                self._kernels.advance, self._kernels.descend,
-                self._rates[self.step : self.step + count], self.step, self._record,
-            )  # fmt: skip
+        rates = self._rates[self.step : self.step + count]
+
+        def train(member: epoch.Team) -> int:
+            # Compiled code does not warn; without the JIT it must not either.
+            with np.errstate(all="ignore"):
+                return epoch.train(
+                    self._model.parameters, self.good, self._gradient, self._work, self._data,
+                    self._validation, self._sampling, self._order, self._state.arrays,
+                    self._kernels.advance, self._kernels.descend, rates, self.step, self._record,
+                    member,
+                )  # fmt: skip
+
+        return together(train, self._threads)
 
     def history(self) -> History:
-        """What the finished epochs measured."""
+        """What the finished epochs measured, without a copy: callbacks get it every epoch."""
         n = self.epoch
-        columns = dict(zip(epoch.COLUMNS, self._record[:n].T.copy(), strict=True))
+        columns = {name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)}
         if not self._has_validation:
-            columns["validation_loss"][:] = columns["validation_accuracy"][:] = np.nan
+            columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
         if self._model.loss == "squared_error":
-            columns["accuracy"][:] = columns["validation_accuracy"][:] = np.nan
-        last_steps = self._steps * np.arange(1, n + 1)
-        steps, seconds = np.array(self._ends).T
+            columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
         return History(
             **columns,
-            learning_rate=self._rates[last_steps - 1],
-            seconds=np.interp(last_steps, steps, seconds),
+            learning_rate=self._rates[self._steps - 1 :: self._steps][:n],
+            seconds=self._seconds[:n],
             steps_per_epoch=self._steps,
         )
 

@@ -129,25 +129,27 @@ class Result:
         return f"Not shown by this design, if there: differences in accuracy below {sizes}."
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the single runs, as JSON-ready values."""
-        return {
-            "sentence": self.sentence(),
-            "limits": self.limits(),
-            "summary": self.summary(),
-            "verdicts": self.verdicts(),
-            "study": dict(self.study),
-            "trainings": self.trainings,
-            "seconds": self.seconds,
-            "environment": {
-                "minitrain": version("minitrain"),
-                "numba": version("numba"),
-                "numpy": version("numpy"),
-                "python": platform.python_version(),
-                "machine": platform.machine(),
-                "system": platform.system(),
-                "cores": os.cpu_count(),
-            },
-        }
+        """Everything but the single runs, as JSON-ready values; null stands for nan."""
+        return _without_nan(
+            {
+                "sentence": self.sentence(),
+                "limits": self.limits(),
+                "summary": self.summary(),
+                "verdicts": self.verdicts(),
+                "study": dict(self.study),
+                "trainings": self.trainings,
+                "seconds": self.seconds,
+                "environment": {
+                    "minitrain": version("minitrain"),
+                    "numba": version("numba"),
+                    "numpy": version("numpy"),
+                    "python": platform.python_version(),
+                    "machine": platform.machine(),
+                    "system": platform.system(),
+                    "cores": os.cpu_count(),
+                },
+            }
+        )
 
     def write(self, folder: Path) -> None:
         """Write runs.csv (every run) and result.json into the folder, each whole or not at all."""
@@ -157,7 +159,7 @@ class Result:
             writer.writeheader()
             writer.writerows(asdict(run) for run in self.runs)
         with _replacing(folder / "result.json") as path:
-            path.write_text(json.dumps(_without_nan(self.to_json()), indent=1) + "\n")
+            path.write_text(json.dumps(self.to_json(), indent=1) + "\n")
 
     def _final(self, dataset: str, optimizer: str) -> list[Run]:
         return [

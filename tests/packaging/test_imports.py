@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"kernels", "datasets"},
     {"inputs", "console"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "history"},
+    {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
     {"trainer"},
     {"estimator", "lab"},
     {"cli"},
