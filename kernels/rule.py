@@ -108,6 +108,9 @@ class Rule:
         result = self.coefficients(float(t), *carried, *inputs)
         return result if self.carry else (result, ())
 
+    def __reduce__(self) -> tuple:
+        return get, (self.name,)  # its functions are code, and are not pickled
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items())
         return f"<rule {self.name}({shown})>"

@@ -116,10 +116,17 @@ class Optimizer:
             params, gradient, state.arrays, self.lr, state.t, self.rule, self.variant
         )
 
+    def __reduce__(self) -> tuple:
+        return _restore, (self.rule, self.hyperparameters)
+
     def __repr__(self) -> str:
         defaults = self.rule.defaults
         shown = {k: v for k, v in self.hyperparameters.items() if k == "lr" or v != defaults[k]}
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
+    return Optimizer(rule, **hyperparameters)
 
 
 def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:

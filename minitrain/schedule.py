@@ -4,6 +4,7 @@ A schedule takes an array of steps (0, 1, … total - 1) and the total, and retu
 step.  Without state there is nothing to save, and any step can be asked for at any time.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -23,7 +24,9 @@ def cosine(warmup: float = 0.0) -> Schedule:
 
     def factor(step: np.ndarray, total: int) -> np.ndarray:
         rise = warmup * total
-        fall = 0.5 * (1.0 + np.cos(np.pi * (step - rise) / (total - rise)))
+        # math.cos and not np.cos, whose last bit depends on the processor's vector units.
+        angles = np.pi * (step - rise) / (total - rise)
+        fall = 0.5 * (1.0 + np.array([math.cos(angle) for angle in angles]))
         return np.where(step < rise, np.minimum((step + 1.0) / max(rise, 1.0), 1.0), fall)
 
     return factor

@@ -41,6 +41,9 @@ class DivergenceError(ArithmeticError):
         )
         self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
 
+    def __reduce__(self) -> tuple:
+        return DivergenceError, (self.optimizer, self.epoch, self.step, self.history)
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -190,13 +193,7 @@ class _Run:
         self._sampling = loader.sampling
         self._steps = len(loader)
         self._total = epochs * self._steps
-        factors = np.asarray(trainer.schedule(np.arange(self._total), self._total), float)
-        if factors.shape != (self._total,) or not (factors >= 0).all() or np.inf in factors:
-            raise ValueError(
-                "schedule: accepted: one finite factor of at least 0 for each of the "
-                f"{self._total} steps; received shape {factors.shape}"
-            )
-        self._rates = optimizer.lr * factors
+        self._lr, self._schedule = optimizer.lr, trainer.schedule
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
@@ -208,6 +205,7 @@ class _Run:
         self._has_validation = validation is not None
         self._seconds = np.full(epochs, np.nan)
         self._nothing = np.full(epochs, np.nan)
+        self._last_rates = self._rates(np.arange(self._steps - 1, self._total, self._steps))
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
@@ -249,7 +247,7 @@ class _Run:
             self._seconds[number] = before + share * (after - before) - self._started
 
     def _call(self, count: int) -> int:
-        rates = self._rates[self.step : self.step + count]
+        rates = self._rates(np.arange(self.step, self.step + count))
 
         def train(member: epoch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.
@@ -263,6 +261,16 @@ class _Run:
 
         return together(train, self._threads)
 
+    def _rates(self, steps: np.ndarray) -> np.ndarray:
+        """Learning rates of these steps; a ValueError if the schedule gives something else."""
+        factors = np.asarray(self._schedule(steps, self._total), float)
+        if factors.shape != steps.shape or not (factors >= 0).all() or np.inf in factors:
+            raise ValueError(
+                "schedule: accepted: one finite factor of at least 0 for each step; received "
+                f"shape {factors.shape} for {steps.size} of the {self._total} steps"
+            )
+        return self._lr * factors
+
     def history(self) -> History:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
         n = self.epoch
@@ -273,7 +281,7 @@ class _Run:
             columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
         return History(
             **columns,
-            learning_rate=self._rates[self._steps - 1 :: self._steps][:n],
+            learning_rate=self._last_rates[:n],
             seconds=self._seconds[:n],
             steps_per_epoch=self._steps,
         )

@@ -35,7 +35,7 @@ TASKS = {
 
 def ours(train, test, epochs, seed):
     sizes = [train.n_features, *HIDDEN, train.n_classes]
-    model = mt.MLP(sizes, "relu", seed=seed, initialization="glorot")
+    model = mt.MLP(sizes, "relu", seed=seed)
     mt.Trainer(model, mt.optimizers.Adam(lr=1e-3), BATCH, seed).fit(train, epochs)
     return model.evaluate(test.X, test.y)[1]
 

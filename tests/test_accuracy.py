@@ -17,9 +17,7 @@ def test_mean_test_accuracy(name, epochs, bar):
     found = []
     for seed in SEEDS:
         train, test = mt.datasets.load(name).split(seed=seed, fractions=(0.8, 0.2))
-        model = mt.MLP(
-            [train.n_features, 64, 64, train.n_classes], seed=seed, initialization="glorot"
-        )
+        model = mt.MLP([train.n_features, 64, 64, train.n_classes], seed=seed)
         mt.Trainer(model, mt.optimizers.Adam(lr=1e-3), 32, seed).fit(train, epochs)
         found.append(model.evaluate(test.X, test.y)[1])
     assert np.mean(found) >= bar, found

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -239,3 +241,21 @@ def test_a_step_of_a_network(which):
 def test_kernels_take_a_dtype_by_name():
     adam = optimizers.Adam()
     assert adam.kernels("float32") is adam.kernels(np.dtype("float32"))
+
+
+# ---- sent to another process ----
+
+
+def test_pickled_by_name_and_values():
+    sent = optimizers.Adam(lr=0.02, beta1=0.8, amsgrad=True, weight_decay=0.1)
+    received = pickle.loads(pickle.dumps(sent))
+    assert received.rule is sent.rule
+    assert received.hyperparameters == sent.hyperparameters
+    assert received.variant is sent.variant
+
+
+def test_a_divergence_is_pickled_with_what_it_knows():
+    error = mt.DivergenceError(optimizers.SGD(lr=9.0), 3, 41, None)
+    received = pickle.loads(pickle.dumps(error))
+    assert str(received) == str(error)
+    assert (received.epoch, received.step) == (3, 41)
