@@ -88,7 +88,8 @@ else:
         array[: len(values)] = values
 
     def call(function, arguments):
-        function(*arguments)
+        with np.errstate(all="ignore"):  # compiled code does not warn; its twin must not either
+            function(*arguments)
 
 
 def _advance(coefficients, n_hyper, key):
