@@ -204,20 +204,28 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team):
     block = np.empty(2, np.int64)
     for l in range(work.plan.shape[0] - 1):
         p = work.plan[l]
+        # b stands right behind W, so it takes its step with the last part of W, unless its decay
+        # or its rate is another.  The last thread always has that part.
+        W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
+        alike = (
+            W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
+        )
+        has_last = team.thread == team.threads - 1
+        if has_last:
+            bias_gradient(gradient, work, l, B)
         first, last = share(p[I_], lanes(theta), team.thread, team.threads)
         height = max(lanes(theta), _HOT // p[O_] // lanes(theta) * lanes(theta))
         for i in range(first, last, height):
             j = min(i + height, last)
             weight_gradient(gradient, work, l, i, j, B)
             block[0], block[1] = p[W_] + i * p[O_], p[W_] + j * p[O_]
-            scales = state.scales[2 * l]
-            call(descend, (theta, gradient, state.slots, block, scales, state.c, rate))
+            if alike and j == p[I_]:
+                block[1] += p[O_]
+            call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
             transpose_weights(theta, work, l, i, j)
-        if team.thread == team.threads - 1:
-            bias_gradient(gradient, work, l, B)
+        if has_last and not alike:
             block[0], block[1] = p[B_], p[B_] + p[O_]
-            scales = state.scales[2 * l + 1]
-            call(descend, (theta, gradient, state.slots, block, scales, state.c, rate))
+            call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
 
 
 @inline

@@ -18,10 +18,12 @@ if __name__ == "__main__":  # the tests import this file
 
 import argparse
 import decimal
+import hashlib
 import math
 import sys
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +32,7 @@ from minitrain.kernels._jit import inline, jit
 from minitrain.kernels.tile import lanes, load, store
 
 MOST = 2.0  # ulp
+SOURCE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()  # in the name of cache files
 
 # --- the functions to 60 digits ---------------------------------------------------------------
 
@@ -151,7 +154,7 @@ def search(name):
     """
     function, reference = getattr(elementary, name), LIBM[name]
 
-    @jit(key=name)
+    @jit(key=f"{name} {SOURCE}")
     def find(begin, count, stride):
         x, y = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
         patterns = x.view(np.uint32)
@@ -217,7 +220,7 @@ def sample(name, T, count, random):
 def apply(name):
     function = getattr(elementary, name)
 
-    @jit(key=name)
+    @jit(key=f"{name} {SOURCE}")
     def whole(y, x):
         for i in range(0, x.size, lanes(x)):
             store(y, i, function(load(x, i, x.size - i)), x.size - i)
