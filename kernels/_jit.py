@@ -43,14 +43,18 @@ _KERNELS = Path(__file__).parent
 _STALE_SECONDS = 24 * 3600.0
 
 
-def jit(function: Callable | None = None, *, key: str = "") -> Any:
+def jit(function: Callable | None = None, *, key: str = "", by_address: bool = False) -> Any:
     """Compile a kernel (on its first call), cached on disk.
 
-    ``key`` stands for whatever a closure captures, e.g. the fingerprint of an update rule.
+    ``key`` stands for whatever a closure captures, e.g. the fingerprint of an update rule.  A
+    kernel ``by_address`` is one that only other kernels call, where :func:`address_of` says; from
+    Python it must not be called.  Neither kind gets the other's entry, which takes as long to
+    compile as a small kernel.
     """
     if function is None:
-        return lambda f: jit(f, key=key)
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        return lambda f: jit(f, key=key, by_address=by_address)
+    entries = {"no_cpython_wrapper": by_address, "no_cfunc_wrapper": not by_address}
+    compiled = numba.njit(nogil=True, error_model="numpy", **entries)(function)
     if COMPILED:
         compiled._cache = KernelCache(function, key) if cache_folder() else NullCache()
     return compiled
@@ -58,7 +62,7 @@ def jit(function: Callable | None = None, *, key: str = "") -> Any:
 
 def inline(function: Callable) -> Any:
     """A function that kernels call: plain Python outside, compiled into its caller inside."""
-    return register_jitable(function)
+    return register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 def address_of(kernel: Any, signature: Any) -> Any:

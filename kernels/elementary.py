@@ -154,7 +154,7 @@ def tanh(x):
     z = x * x
     near = fma(x * z, polynomial(z, pick(x, TANH)), x)
     far = 1.0 - 2.0 / (exp(2.0 * absolute(x)) + 1.0)
-    return where(absolute(x) < 0.625, near, copysign(far, x))
+    return copysign(where(absolute(x) < 0.625, near, far), x)  # near is +0 for -0
 
 
 @elementwise

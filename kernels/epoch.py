@@ -60,8 +60,8 @@ def team(threads=1):
     return [Team(thread, threads, shared) for thread in range(threads)]
 
 
-@jit
-def fill_order(order, sampling, epoch):
+@inline
+def draw_order(order, sampling, epoch):
     """The rows of an epoch, in their order.
 
     BALANCED takes equally many rows of each class (up to one), each class's rows shuffled and,
@@ -87,6 +87,9 @@ def fill_order(order, sampling, epoch):
     if sampling.kind != IN_ORDER:
         words(drawn, sampling.seed, epoch, _ORDER)
         shuffle(order, drawn)
+
+
+fill_order = jit(draw_order)
 
 
 @inline
@@ -140,7 +143,7 @@ def summed(work, B):
     return loss, right
 
 
-@jit
+@inline
 def mean_loss(theta, work, data, team):
     """(mean loss, share of right rows) over a whole data set, a workspace at a time.
 
@@ -160,6 +163,9 @@ def mean_loss(theta, work, data, team):
         if not meet(team.shared, team.threads):  # until all have read, before the next rows
             return np.nan, np.nan
     return loss / n, right / n
+
+
+evaluate = jit(mean_loss)
 
 
 @inline
@@ -255,7 +261,7 @@ def train(
     leads = thread == 0
     transpose_all(theta, work, team)
     if leads:
-        fill_order(order, sampling, first // sampling.steps)
+        draw_order(order, sampling, first // sampling.steps)
     for s in range(rates.size):
         step = first + s
         epoch, batch = step // sampling.steps, step % sampling.steps
@@ -263,7 +269,7 @@ def train(
         if leads:
             if batch == 0:
                 if s > 0:
-                    fill_order(order, sampling, epoch)
+                    draw_order(order, sampling, epoch)
                 for column in range(row.size):
                     row[column] = 0.0
             call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))

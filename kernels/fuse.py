@@ -93,7 +93,7 @@ else:
 
 
 def _advance(coefficients, n_hyper, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def advance(c, carry, hyper, t):
         store(c, coefficients(t, *unpack(hyper, hyper, n_hyper)))
 
@@ -101,7 +101,7 @@ def _advance(coefficients, n_hyper, key):
 
 
 def _advance_carrying(coefficients, n_carry, n_hyper, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def advance(c, carry, hyper, t):
         inputs = unpack(carry, carry, n_carry) + unpack(hyper, hyper, n_hyper)
         values, carried = coefficients(t, *inputs)
@@ -123,7 +123,7 @@ def scalars(theta, scales, rate):
 
 
 def _descend_0(update, n, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         lr, coupled, decay = scalars(theta, scales, rate)
@@ -136,7 +136,7 @@ def _descend_0(update, n, key):
 
 
 def _descend_1(update, n, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         m = slots[0][block[0] : block[1]]
@@ -150,7 +150,7 @@ def _descend_1(update, n, key):
 
 
 def _descend_2(update, n, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         m, v = slots[0][block[0] : block[1]], slots[1][block[0] : block[1]]
@@ -164,7 +164,7 @@ def _descend_2(update, n, key):
 
 
 def _descend_3(update, n, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         m, v = slots[0][block[0] : block[1]], slots[1][block[0] : block[1]]
@@ -179,7 +179,7 @@ def _descend_3(update, n, key):
 
 
 def _descend_4(update, n, key):
-    @jit(key=key)
+    @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         m, v = slots[0][block[0] : block[1]], slots[1][block[0] : block[1]]

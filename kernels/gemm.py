@@ -139,7 +139,7 @@ def chain(Y, Z, rows, j, n):
         store(Y.numbers, Y.start + r * Y.row + j, y, n)
 
 
-@jit
+@jit(by_address=True)
 def product(Y, X, W, b, Z, rows, columns, depth):
     """Y = Z(X W + b), with X (rows, depth), W (depth, columns) in panels and Z an Epilogue.
 
@@ -180,7 +180,7 @@ def column_sums(y, start, X, rows, columns):
         store(y, start + j, s, n)
 
 
-@jit
+@jit(by_address=True)
 def pack_transposed(P, W, first, last, rows, columns):
     """Panels of the transpose: P[k, i] = W[i, k] for first ≤ i < last and all k < columns.
 

@@ -26,7 +26,7 @@ from .tile import (
 )
 
 
-@jit
+@jit(by_address=True)
 def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     """loss = log Σ exp(z - z_label); the gradient is softmax(z) - onehot(label).
 
@@ -72,7 +72,7 @@ def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, e
             store_square(DZ.numbers, dz + c, DZ.row, x, rows, O - c)
 
 
-@jit
+@jit(by_address=True)
 def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     """Mean over outputs of log(1 + e^y), y = z where the target is 0 and -z where it is 1.
 
@@ -97,7 +97,7 @@ def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, en
         right[i] = total(wrong) == T(0)
 
 
-@jit
+@jit(by_address=True)
 def squared_error(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     """Mean over outputs of (z - target)²; the gradient is 2 (z - target).  No row is "right"."""
     L = lanes(loss)

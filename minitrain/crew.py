@@ -32,24 +32,40 @@ def choose_threads(threads: int | None, flops: float) -> int:
 def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
     """Call ``task`` on this many threads, each with its own team member; return the first's value.
 
-    If the system does not give that many threads, one does all the work.
+    If the system does not give that many threads, one does all the work.  If one fails, or is
+    interrupted, the others are sent home, and its exception is raised.
     """
     crew = epoch.team(threads)
-    others = [threading.Thread(target=task, args=(member,)) for member in crew[1:]]
-    started = []
+    failures: list[BaseException] = []
+
+    def follow(member: epoch.Team) -> None:
+        try:
+            task(member)
+        except BaseException as error:
+            failures.append(error)
+            epoch.give_up(member)
+
+    others = [threading.Thread(target=follow, args=(member,)) for member in crew[1:]]
     try:
-        for other in others:
-            other.start()
-            started.append(other)
-    except BaseException as error:
-        epoch.give_up(crew[0])
-        for other in started:
-            other.join()
-        if isinstance(error, RuntimeError):  # "can't start new thread"
+        try:
+            for other in others:
+                other.start()
+        except RuntimeError:  # "can't start new thread"
+            epoch.give_up(crew[0])
+            _wait_for(others)
             return task(epoch.team()[0])
+        result = task(crew[0])
+    except BaseException:
+        epoch.give_up(crew[0])
         raise
-    try:
-        return task(crew[0])
     finally:
-        for other in others:
-            other.join()
+        _wait_for(others)
+    if failures:
+        raise failures[0]
+    return result
+
+
+def _wait_for(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        if thread.ident is not None:  # it was started
+            thread.join()

@@ -151,7 +151,7 @@ class MLP:
         """Mean loss and accuracy (share of rows that are predicted right) on these rows."""
         data = self.as_data((X, y))
         work = self.workspace(min(len(data.X), _PREDICT_ROWS))
-        loss, accuracy = epoch.mean_loss(self.parameters, work, data, epoch.team()[0])
+        loss, accuracy = epoch.evaluate(self.parameters, work, data, epoch.team()[0])
         return float(loss), float(accuracy)
 
     def decision_function(self, X: Any) -> np.ndarray:
