@@ -95,6 +95,23 @@ def intrinsic_call(builder, name, *arguments):
     return builder.call(function, arguments)
 
 
+def _arithmetic(floating, integer):
+    def operation(self, other):
+        name = floating if self.is_float() else integer
+        return self.emit(self.dtype, getattr(self.builder, name), other)
+
+    return operation, lambda self, other: operation(self.beside(other), self)
+
+
+def _comparison(sign):
+    def operation(self, other):  # false beside nan
+        b = self.builder
+        compare = b.fcmp_ordered if self.is_float() else b.icmp_signed
+        return Lanes(b, compare(sign, self.value, self.beside(other).value), np.bool_)
+
+    return operation
+
+
 class Lanes:
     """A vector while a kernel is being compiled: operators emit the instruction of their name."""
 
@@ -112,23 +129,8 @@ class Lanes:
         constant = ir.Constant(self.value.type, [self.dtype(x).item()] * self.value.type.count)
         return Lanes(self.builder, constant, self.dtype)
 
-    def _is_float(self):
+    def is_float(self):
         return self.dtype in _INTEGER
-
-    def _arithmetic(floating, integer):
-        def operation(self, other):
-            name = floating if self._is_float() else integer
-            return self.emit(self.dtype, getattr(self.builder, name), other)
-
-        return operation, lambda self, other: operation(self.beside(other), self)
-
-    def _comparison(sign):
-        def operation(self, other):  # false beside nan
-            b = self.builder
-            compare = b.fcmp_ordered if self._is_float() else b.icmp_signed
-            return Lanes(b, compare(sign, self.value, self.beside(other).value), np.bool_)
-
-        return operation
 
     __add__, __radd__ = _arithmetic("fadd", "add")
     __sub__, __rsub__ = _arithmetic("fsub", "sub")
@@ -139,11 +141,11 @@ class Lanes:
     __lshift__, _ = _arithmetic("shl", "shl")
     __rshift__, _ = _arithmetic("ashr", "ashr")
     __lt__, __le__, __gt__, __ge__, __eq__ = map(_comparison, ("<", "<=", ">", ">=", "=="))
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __neg__(self):
         b = self.builder
-        return self.emit(self.dtype, b.fneg if self._is_float() else b.neg)
+        return self.emit(self.dtype, b.fneg if self.is_float() else b.neg)
 
 
 def _lanes_among(*arguments):

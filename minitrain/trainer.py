@@ -274,7 +274,9 @@ class _Run:
     def history(self) -> History:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
         n = self.epoch
-        columns = {name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)}
+        columns: dict[str, Any] = {
+            name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)
+        }
         if not self._has_validation:
             columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
         if self._model.loss == "squared_error":
