@@ -9,7 +9,6 @@ import pytest
 import minitrain as mt
 from minitrain import schedule, trainer
 from minitrain.kernels import activations, losses
-from minitrain.kernels._jit import COMPILED
 
 EPOCHS, ROWS = 5, 23  # batches of 8: the last one has 7 rows
 
@@ -157,6 +156,7 @@ def assert_same_bits(one, other):
     assert one[1] == other[1]
 
 
+@pytest.mark.compiled  # slow without
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_however_it_is_cut_into_calls(dtype, problem, monkeypatch):
     monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", 1e6)
@@ -188,9 +188,10 @@ def test_another_seed_another_order(problem):
     assert one[1]["loss"] != other[1]["loss"]
 
 
+@pytest.mark.compiled
 def test_trainings_in_threads_equal_those_alone(problem):
     """More threads than cores, each with its own model and seed, all through the same kernels."""
-    epochs = 3000 if COMPILED else 20  # 0.1 s each, so that they do meet
+    epochs = 3000  # 0.1 s each, so that they do meet
     alone = [fit(problem, seed, epochs) for seed in range(4)]
     together = [None] * 4
 

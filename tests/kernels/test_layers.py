@@ -91,8 +91,9 @@ def test_every_gradient_against_differences(activation, loss, sizes, problem):
     """h⁴ f⁽⁵⁾ / 30 ≈ 1e-13 and the rounding u f / h ≈ 1e-13 leave six digits to spare."""
     model, X, y = problem(sizes, activation, loss, rows=4)
     _, gradient = model.loss_and_gradient(X, y)
-    wanted = np.array([difference(model, X, y, e, 1e-3) for e in np.eye(gradient.size)])
-    assert relative_error(gradient, wanted) <= 1e-7 / 10
+    some = slice(None, None, 1 if COMPILED else 5)  # plain Python is slow
+    wanted = np.array([difference(model, X, y, e, 1e-3) for e in np.eye(gradient.size)[some]])
+    assert relative_error(gradient[some], wanted) <= 1e-7 / 10
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-13), ("float32", 1e-5)])
