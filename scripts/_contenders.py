@@ -67,12 +67,11 @@ class Minitrain:
         import minitrain as mt
         from minitrain.crew import choose_threads
 
-        self.mt, self.task = mt, task
+        self.mt, self.task, self.limits = mt, task, {}
         self.loader = mt.MiniBatchLoader(task.X, task.y, task.batch, seed=0)
         self.model = mt.MLP(task.sizes, "relu", dtype="float32")
-        flops = 6 * self.model.n_parameters * task.batch
-        self.auto = choose_threads(None, flops)
-        self.flops = flops
+        flops = 6 * self.model.n_parameters * task.batch  # as the trainer counts them
+        self.choice = {"auto": choose_threads(None, flops), "flops": flops}
         counts = {"1": 1, str(threads): threads, "auto": None}
         self.variants = {name: self._variant(count) for name, count in counts.items()}
 
@@ -94,17 +93,20 @@ class ScikitLearn:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(threads)
+        self.task, self.epoch = task, None
+        # So that the rows come in the order of the task; it has no argument for that.
+        _multilayer_perceptron.shuffle = self._order
         self.model = MLPClassifier(
             task.sizes[1:-1], solver="adam", alpha=0.0, batch_size=task.batch,
             learning_rate_init=task.lr,
         )  # fmt: skip
         classes = np.arange(task.sizes[-1])
         self.model.partial_fit(task.X[: task.batch], task.y[: task.batch], classes=classes)
-        self.task, self.epoch = task, 0
-        _multilayer_perceptron.shuffle = lambda rows, random_state: self._order()
         self.variants = {"": (self._reset, self._train, self._layers)}
 
-    def _order(self):
+    def _order(self, rows, random_state):
+        if self.epoch is None:  # the call that makes the weights
+            return rows
         self.epoch += 1
         return self.task.orders[(self.epoch - 1) % len(self.task.orders)]
 
@@ -162,9 +164,7 @@ class Torch:
                 for layer, (W, b) in zip(dense, self.task.layers(), strict=True):
                     layer.weight.copy_(torch.from_numpy(W).T)
                     layer.bias.copy_(torch.from_numpy(b))
-            optimizer = torch.optim.Adam(
-                model.parameters(), lr=self.task.lr, **self.OPTIONS[name]
-            )
+            optimizer = torch.optim.Adam(model.parameters(), lr=self.task.lr, **self.OPTIONS[name])
 
         def train(epochs):
             for epoch in range(epochs):
@@ -262,7 +262,7 @@ class Server:
                 return getattr(self, verb)(**command)
         raise ValueError(f"no verb in {command}")
 
-    def open(self, open, check, lr):
+    def open(self, open, check, lr, only=None):
         """Make all variants; each warms up (compiles) by the training whose loss is compared."""
         self.contender, self.task = None, Task(open, lr)
         try:
@@ -270,16 +270,14 @@ class Server:
         except ImportError as error:
             return {"missing": f"not installed: {error}"}
         found = {}
-        for name in self.contender.variants:
+        for name in only or self.contender.variants:
             try:
                 self.train(name, check)
                 found[name] = self.train(name, check)
             except Exception as error:  # e.g. torch.compile without a C++ compiler
                 found[name] = {"missing": f"{type(error).__name__}: {str(error).strip()[:200]}"}
-        about = {"initial_loss": self.task.loss(self.task.layers())}
-        if self.name == "minitrain":
-            about |= {"auto": self.contender.auto, "flops": self.contender.flops}
-        return {"variants": found, **about}
+        own = {} if self.name != "minitrain" else self.contender.choice
+        return {"variants": found, **own}
 
     def train(self, train, epochs):
         reset, run, layers = self.contender.variants[train]
@@ -310,10 +308,10 @@ class Server:
         """Parts of the floor of a step on so many cores, in seconds."""
         from _roof import Limits
 
-        task, key = self.task, f"limits {limits}"
-        if getattr(self.contender, key, None) is None:
-            setattr(self.contender, key, Limits(task.sizes, task.batch, task.X, limits))
-        return getattr(self.contender, key).measure()
+        task = self.task
+        if limits not in self.contender.limits:
+            self.contender.limits[limits] = Limits(task.sizes, task.batch, task.X, limits)
+        return self.contender.limits[limits].measure()
 
 
 def main():

@@ -8,7 +8,7 @@
 
 ReLU, softmax cross-entropy, Adam (1e-3), float32.  Each contender has a process per number of
 threads and trains in turn with the others, from the same weights, on the same rows in the same
-order.  Before anything is timed all have trained two epochs, and who then has another loss is out.
+order.  Before anything is timed all have trained an epoch, and who then has another loss is out.
 The times are medians of the rounds, the ratios medians of the ratios in each round: of the best
 variant of a peer (median) to minitrain with the number of threads that it chooses itself.
 
@@ -120,14 +120,20 @@ def print_net(row, bars):
         least = row["least_microseconds"][name]
         note = f"{micro / own:7.2f}×" if not name.startswith("minitrain") else ""
         if name == "minitrain auto":
-            note = f"        ({row['threads']} threads)" if row["threads"] > 1 else "        (1 thread)"
+            note = (
+                f"        ({row['threads']} threads)"
+                if row["threads"] > 1
+                else "        (1 thread)"
+            )
         print(f"  {name:26}{micro:11.2f} µs   least {least:10.2f} µs {note}")
     for name, why in row["out"].items():
         print(f"  {name:26}  not measured: {why}")
     limit = row["limits"][str(row["threads"])]
-    parts = "  ".join(f"{key} {1e6 * limit[key]:.2f}" for key in ("products", "optimizer", "gather"))
+    parts = [f"{part} {1e6 * limit[part]:.2f}" for part in ("products", "optimizer", "gather")]
     rate = limit["flops_per_second"] / 1e9
-    print(f"  {'limit':26}{1e6 * limit['step']:11.2f} µs   ({parts}; {rate:.0f} GFLOP/s)")
+    print(
+        f"  {'limit':26}{1e6 * limit['step']:11.2f} µs   ({'  '.join(parts)}; {rate:.0f} GFLOP/s)"
+    )
     found = (
         row["ratio_to_best_peer"],
         row["ratio"].get("torch"),
@@ -149,7 +155,7 @@ def print_net(row, bars):
 
 def print_summary(rows):
     for line in table(rows):
-        print("  ".join(f"{cell:>{width}}" for cell, width in zip(line, (27, *[14] * 7), strict=True)))
+        print(f"{line[0]:>27}" + "".join(f"{cell:>17}" for cell in line[1:]))
 
 
 def table(rows):
@@ -198,9 +204,10 @@ def run_grid(options):
             slow += [row] if flag else []
             print(f"{label(*net):34}{row['microseconds']['minitrain auto']:14.2f}"
                   f"{row['threads']:9}   {row['best_peer'] or '–':20}"
-                  + (f"{ratio:6.2f}×" if ratio else "") + ("  SLOWER" if flag else "")
-                  + "".join(f"\n    {name}: not measured: {why}" for name, why in row["out"].items()),
+                  + (f"{ratio:6.2f}×" if ratio else "") + ("  SLOWER" if flag else ""),
                   flush=True)  # fmt: skip
+            for name, why in row["out"].items():
+                print(f"    {name}: not measured: {why}")
     print(f"\n{len(rows)} sizes; slower than {GRID_BAR} of the best peer: {len(slow) or 'none'}")
     return rows, len(slow)
 

@@ -154,7 +154,7 @@ def search(name):
     """
     function, reference = getattr(elementary, name), LIBM[name]
 
-    @jit(key=f"{name} {SOURCE}")
+    @jit(key=f"{name} {function.__code__.co_code.hex()} {SOURCE}")
     def find(begin, count, stride):
         x, y = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
         patterns = x.view(np.uint32)
@@ -220,7 +220,7 @@ def sample(name, T, count, random):
 def apply(name):
     function = getattr(elementary, name)
 
-    @jit(key=f"{name} {SOURCE}")
+    @jit(key=f"{name} {function.__code__.co_code.hex()} {SOURCE}")
     def whole(y, x):
         for i in range(0, x.size, lanes(x)):
             store(y, i, function(load(x, i, x.size - i)), x.size - i)

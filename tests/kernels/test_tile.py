@@ -1,0 +1,197 @@
+"""Vectors and tiles to and from memory: what is inside goes in and out, and nothing else does."""
+
+import numba
+import numpy as np
+import pytest
+
+from minitrain.kernels import simd, tile
+
+DTYPES = [np.float32, np.float64]
+T_ID = {"ids": lambda T: T.__name__}
+
+
+def ramp(n, T):
+    return (np.arange(1, n + 1) / 7).astype(T)
+
+
+def by_both_names(kernel):
+    """The kernel with memory named by an array and by its address; both compiled if the JIT is."""
+    inner = numba.njit(kernel)
+
+    @numba.njit
+    def by_address(*arguments):
+        return inner(tile.address(arguments[0]), tile.address(arguments[1]), *arguments[2:])
+
+    return [inner, by_address]
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_n_lanes_are_read_and_written(T):
+    L = simd.LANES[T]
+
+    def copy(y, x, i, n, fill):
+        tile.store(y, 3, tile.load(x, i, n, fill))
+        tile.store(y, 2 * L, tile.load(x, i, n), n)
+        tile.store(y, 4 * L, tile.load(x, i))
+
+    for kernel in by_both_names(copy):
+        for n in range(-2, L + 3):
+            x = ramp(2 * L, T)
+            y = np.full(6 * L, 77, T)
+            kernel(y, x, 5, n, -3.5)
+            m = min(max(n, 0), L)
+            wanted = np.full(6 * L, 77, T)
+            wanted[3 : 3 + L] = -3.5
+            wanted[3 : 3 + m] = x[5 : 5 + m]
+            wanted[2 * L : 2 * L + m] = x[5 : 5 + m]
+            wanted[4 * L : 5 * L] = x[5 : 5 + L]
+            assert y.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_what_goes_across_lanes(T):
+    def across(x, y):
+        a = tile.load(x, 0)
+        return (
+            tile.total(a),
+            tile.highest(a),
+            tile.first(a == tile.highest(a)),
+            tile.first(a > 1e30),
+        )
+
+    L = simd.LANES[T]
+    for kernel in by_both_names(across):
+        for seed in range(5):
+            x = np.random.RandomState(seed).standard_normal(L).astype(T)
+            halves = x.copy()
+            while halves.size > 1:
+                halves = halves[: halves.size // 2] + halves[halves.size // 2 :]
+            total, highest, first, none = kernel(x, x)
+            assert (total, highest, first, none) == (halves[0], x.max(), x.argmax(), L)
+    assert type(T(total)) is T
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_totals_do_not_lose_nan_and_infinity(T):
+    def total(x, y):
+        return tile.total(tile.load(x, 0))
+
+    L = simd.LANES[T]
+    for kernel in by_both_names(total):
+        for lane in range(L):
+            for bad in (np.nan, np.inf):
+                x = ramp(L, T)
+                x[lane] = bad
+                assert np.isnan(kernel(x, x)) if np.isnan(bad) else kernel(x, x) == np.inf
+
+
+@pytest.mark.parametrize("rows", [1, 4, 6, 16])
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_a_tile_goes_in_and_out(T, rows):
+    L = simd.LANES[T]
+
+    def through(y, x, i, step, n):
+        C = tile.load_tile(rows, x, i, step, n)
+        D = tile.splat_tile(rows, x, 0.5)
+        tile.store_tile(y, i, step, C + D, n)
+
+    for kernel in by_both_names(through):
+        for step, n in ((L, L), (L + 3, L), (L - 1, 3), (L + 1, 0), (L, 1)):
+            x = ramp(rows * (L + 3) + 2, T)
+            y = np.full_like(x, 77)
+            kernel(y, x, 2, step, n)
+            where = (2 + np.arange(rows)[:, None] * step + np.arange(n)).ravel()
+            wanted = np.full_like(x, 77)
+            wanted[where] = x[where] + T(0.5)
+            assert y.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_a_row_may_be_repeated(T):
+    """A step of 0: how a bias becomes the beginning of a tile."""
+    L = simd.LANES[T]
+
+    def repeat(y, x):
+        tile.store_tile(y, 0, tile.lanes(x), tile.load_tile(4, x, 1, 0, 3), tile.lanes(x))
+
+    for kernel in by_both_names(repeat):
+        x, y = ramp(4, T), np.full((4, L), 77, T)
+        kernel(y.ravel(), x)
+        assert (y[:, :3] == x[1:]).all()
+        assert (y[:, 3:] == 0).all()
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_an_outer_product_is_added_with_one_rounding(T):
+    L = simd.LANES[T]
+    random = np.random.RandomState(0)
+
+    def add(y, x, step):
+        C = tile.load_tile(5, x, 0, tile.lanes(x), tile.lanes(x))
+        C = tile.plus_outer(C, x, 3, step, tile.load(x, 7))
+        tile.store_tile(y, 0, tile.lanes(x), C, tile.lanes(x))
+
+    for kernel in by_both_names(add):
+        for step in (1, 9, 0, -1 + L):
+            x, y = random.standard_normal(5 * L + 99).astype(T), np.empty(5 * L, T)
+            kernel(y, x, step)
+            a, b, C = x[3 + step * np.arange(5)], x[7 : 7 + L], x[: 5 * L].reshape(5, L)
+            assert y.tobytes() == simd.fma(a[:, None], b, C).tobytes()
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_squares_are_transposed(T):
+    L = simd.LANES[T]
+    step = L + 5
+
+    def turn(y, x, rows, n):
+        a = tile.load_square(x, 1, step, rows, n)
+        tile.store_tile(y, 0, tile.lanes(x), tile.transpose(a), tile.lanes(x))
+        tile.store_square(y, tile.lanes(x) ** 2 + 2, step, a, rows, n)
+
+    x = ramp(1 + L * step, T)
+    for kernel in by_both_names(turn):
+        for rows, n in ((L, L), (3, 2), (L, 1), (1, L), (0, 4), (4, 0), (L + 3, L + 9), (-1, -1)):
+            y = np.full(L * L + 2 + L * step, 77, T)
+            kernel(y, x, rows, n)
+            square = np.zeros((L, L), T)
+            R, N = min(max(rows, 0), L), min(max(n, 0), L)
+            square[:R, :N] = x[1:].reshape(L, step)[:R, :N]
+            assert (y[: L * L].reshape(L, L) == square.T).all()
+            wanted = np.full(2 + L * step, 77, T)
+            wanted[2:].reshape(L, step)[:R, :N] = square[:R, :N]
+            assert y[L * L :].tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_a_number_in_all_lanes(T):
+    def fill(y, x):
+        tile.prefetch(x, 0)  # whose only effect is on the clock
+        tile.store(y, 0, tile.splat(x, 1) + tile.splat(x, 0.1))
+        return tile.lanes(x)
+
+    for kernel in by_both_names(fill):
+        y = np.zeros(simd.LANES[T], T)
+        assert kernel(y, y) == y.size == 64 // y.itemsize
+        assert (y == T(1) + T(0.1)).all()
+
+
+@pytest.mark.compiled
+def test_memory_of_other_types_is_refused():
+    def use(x):
+        return tile.total(tile.load(x, 0))
+
+    def of_variable_height(x):
+        tile.store_tile(x, 0, 1, tile.splat_tile(x.size, x, 0.0), 1)
+
+    def of_variable_rows(x):
+        tile.store_tile(x, 0, 1, tile.load_tile(x.size, x, 0, 0, 0), 1)
+
+    def not_square(x):
+        tile.store_tile(x, 0, 1, tile.transpose(tile.splat_tile(2, x, 0.0)), 1)
+
+    with pytest.raises(numba.TypingError):
+        numba.njit(use)(np.zeros(16, np.int64))
+    for wrong in (of_variable_height, of_variable_rows, not_square):
+        with pytest.raises(numba.TypingError):
+            numba.njit(wrong)(np.zeros(16, np.float32))

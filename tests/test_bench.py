@@ -1,0 +1,229 @@
+"""The benchmarks: that their checks check and their figures are plausible; not how fast we are."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minitrain import cli
+from minitrain.cli import bench
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
+
+
+@pytest.fixture(autouse=True)
+def on_this_python(monkeypatch):
+    monkeypatch.setenv("MINITRAIN_SETUP", "skip")
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_script(name, *arguments):
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+
+
+# A training step
+
+
+@pytest.fixture(scope="module")
+def epoch_result(tmp_path_factory):
+    """What a tiny run of bench_epoch.py writes and says; minitrain and scikit-learn alone."""
+    file = tmp_path_factory.mktemp("bench") / "epoch.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINITRAIN_SETUP", "skip")
+        patch.setenv("OPENBLAS_CORETYPE", "Haswell")
+        few = ("--nets", 0, "--rounds", 2, "--seconds", 0.002, "--peers", "scikit-learn")
+        done = run_script("bench_epoch", *few, "--json", file)
+    assert done.returncode == 0, done.stderr
+    return json.loads(file.read_text("utf-8")), done.stdout
+
+
+def test_epoch_benchmark_tells_who_where_and_when(epoch_result):
+    result, said = epoch_result
+    for fact in ("machine", "cores", "date", "commit", "versions"):
+        assert result[fact]
+    (row,) = result["rows"]
+    assert row["best_peer"].startswith("scikit-learn")
+    assert row["ratio"].keys() == {"scikit-learn"}
+    for name in ("minitrain 1", "minitrain auto", "scikit-learn 1", "limit", "against best peer"):
+        assert name in said
+
+
+def test_epoch_benchmark_has_trained_everyone_alike(epoch_result):
+    (row,) = epoch_result[0]["rows"]
+    loss = row["loss"]
+    assert loss["minitrain 1"] == loss["minitrain auto"]
+    # The first network is small: scikit-learn's other epsilon hardly shows.
+    assert abs(loss["scikit-learn 1"] - loss["minitrain 1"]) < 1e-4
+    assert row["out"] == {}
+
+
+def test_limits_are_plausible(epoch_result):
+    (row,) = epoch_result[0]["rows"]
+    limit = row["limits"]["1"]
+    # A core does 1 to 100 fma of 16 lanes in a nanosecond at best; an empty loop would do more.
+    assert 1e9 < limit["flops_per_second"] < 3.2e12
+    assert limit["step"] == pytest.approx(limit["products"] + limit["optimizer"] + limit["gather"])
+    assert 0 < row["share_of_limit_1"] < 1
+
+
+def test_who_does_other_work_is_out():
+    race = script("_race")
+    with race.Race(["scikit-learn"], lr=1.1e-3) as one:
+        outcome = one.run((8, 16, 3), 16, rounds=1, seconds=1e-3, steps=32)
+    assert all("other work" in why for why in outcome.out.values())
+    assert len(outcome.out) == len(one._others)
+    assert outcome.best() is None
+
+
+def test_who_is_not_installed_is_named(monkeypatch, capsys):
+    contenders, race = script("_contenders"), script("_race")
+    monkeypatch.setitem(sys.modules, "optax", None)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    monkeypatch.setattr(contenders, "Task", lambda path, lr: None)
+    answer = contenders.Server("JAX", 1).answer({"open": "", "check": 1, "lr": 1e-3})
+    assert answer["missing"].startswith("not installed")
+    assert race.steps_for((784, 1024, 1024, 10), 256) == 4
+
+
+def test_step_flops():
+    roof = script("_roof")
+    # By hand: forward 2·(4·16 + 16·3), dW the same, dx of the second layer alone: 2·16·3.
+    assert roof.step_flops((4, 16, 3), 10) == 10 * (4 * (64 + 48) + 96)
+
+
+@pytest.mark.compiled
+def test_loops_do_what_they_say():
+    roof = script("_roof")
+    x = np.arange(256, dtype=np.float32)
+    roof._fma_loop(x, 3)
+    assert np.array_equal(x, np.arange(256, dtype=np.float32) / 8 + 1.75)
+    g, p, m, v = (np.full(5, value, np.float32) for value in (1, 2, 3, 4))
+    roof._stream_loop(g, p, m, v, 2)
+    assert [a[0] for a in (g, p, m, v)] == [1, 4, 5, 6]
+
+
+# A start
+
+
+def test_start_benchmark(tmp_path):
+    bench_start = script("bench_start")
+    bench_start.write_digits(tmp_path / "digits.npz")
+    run = bench_start.start("scikit-learn", None, tmp_path / "digits.npz", tmp_path)
+    assert run["accuracy"] > bench_start.LEAST_ACCURACY
+    assert run["total"] == pytest.approx(sum(run[stage] for stage in bench_start.STAGES))
+    own = bench_start.start("arrays", None, tmp_path / "digits.npz", tmp_path)
+    assert own["accuracy"] > bench_start.LEAST_ACCURACY
+    row = bench_start.summary("scikit-learn", [run])
+    assert len({len(line) for line in bench_start.table([row])}) == 1
+
+
+# The command
+
+
+def test_bench_hands_everything_on(capfd):
+    assert cli.main(["bench", "epoch", "--help"]) == 0
+    out, _ = capfd.readouterr()
+    assert "usage: bench_epoch.py" in out
+    assert "--grid" in out
+
+
+def test_bench_returns_the_exit_code_of_the_script(capfd):
+    assert cli.main(["bench", "epoch", "--nets", "99"]) == 2
+    assert "--nets" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["bench"], ["bench", "epochs"]])
+def test_bench_names_the_benchmarks(capsys, arguments):
+    assert cli.main(arguments) == 2
+    assert "epoch, kernels, start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", bench.BENCHMARKS)
+def test_bench_has_a_script(name):
+    assert bench.find_script(f"bench_{name}.py").is_file()
+
+
+def test_bench_without_a_source_tree(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "__file__", str(tmp_path / "minitrain" / "cli" / "bench.py"))
+    assert cli.main(["bench", "epoch"]) == 2
+    err = capsys.readouterr().err
+    assert "not part of the installed package" in err
+    assert "python3 scripts/bench_epoch.py" in err
+
+
+# The warm-up
+
+
+def test_warmup_leaves_nothing_to_compile(capsys):
+    assert cli.main(["warmup"]) == 0
+    capsys.readouterr()
+    assert cli.main(["warmup", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["compiled"] == 0
+    train = ["train", "iris", "--epochs", "1", "--dtype", "float64", "--optimizer", "nadam"]
+    done = subprocess.run(
+        [sys.executable, "-m", "minitrain", *train, "--balanced"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "compiling" not in done.stderr
+
+
+# The README
+
+
+def test_readme_shows_the_figures_that_are_committed():
+    update = script("update_readme")
+    readme = update.README.read_text("utf-8")
+    assert update.updated(readme, update.read_figures(update.FIGURES)) == readme, (
+        "README.md is stale: python3 scripts/update_readme.py"
+    )
+
+
+def test_readme_gets_a_table_of_every_benchmark(epoch_result):
+    update = script("update_readme")
+    readme = "A\n<!-- bench:epoch -->\nold\n<!-- /bench:epoch -->\nB\n"
+    figures = {"epoch": epoch_result[0]}
+    after = update.updated(readme, figures)
+    assert "| 4-16-3, 16 | **" in after
+    assert "old" not in after
+    assert after.startswith("A\n")
+    assert after.endswith("\nB\n")
+    assert update.updated(after, figures) == after
+    figures["epoch"]["rows"][0]["ratio_to_best_peer"] = 1e9
+    assert update.updated(after, figures) != after
+
+
+@pytest.mark.parametrize(
+    ("readme", "names"),
+    [("", ["epoch"]), ("<!-- bench:epoch --> <!-- /bench:epoch -->", []),
+     ("<!-- bench:epoch -->", ["epoch"])],
+)  # fmt: skip
+def test_readme_and_figures_belong_together(readme, names):
+    update = script("update_readme")
+    with pytest.raises(SystemExit, match=r"README\.md"):
+        update.updated(readme, {name: {"rows": [], "machine": "x"} for name in names})
+
+
+def test_readme_tables_of_kernels_and_start():
+    update = script("update_readme")
+    row = {"rule": "adam", "size": 10**4, "speed_up": 8.1, "share_of_limit": 0.5}
+    text = "\n".join(update.kernels({"machine": "M", "rows": [row]}))
+    assert "| adam | 8.1 × (50 %) |" in text
+    row = {"name": "scikit-learn", "total": 1.5, "import": 1, "data": 0.1, "training": 0.4}
+    text = "\n".join(update.start({"machine": "M", "cores": 2, "date": "D", "rows": [row]}))
+    assert "| scikit-learn | **1.50** | 1.00 | 0.10 | 0.40 |" in text
+    assert "M, 2 cores, D" in text
