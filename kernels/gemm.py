@@ -63,9 +63,14 @@ Epilogue = namedtuple("Epilogue", "code numbers start row")
 DERIVATIVE = 16
 
 
+# Processors with 32 registers of 512 bits, by LLVM's names (for NUMBA_CPU_NAME).
+_AVX512 = ("avx512", "znver4", "znver5", "icelake", "cascadelake", "sapphirerapids", "graniterapids")
+
+
 def _wide():
-    if numba.config.CPU_NAME:
-        return "avx512" in numba.config.CPU_NAME or numba.config.CPU_NAME.startswith("znver4")
+    name = numba.config.CPU_NAME
+    if name:
+        return any(known in name for known in _AVX512)
     return llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 
 

@@ -75,11 +75,12 @@ class Race:
             process.close()
         os.unlink(self._file)
 
-    def run(self, sizes, batch, rounds, seconds, steps=None, check=1):
+    def run(self, sizes, batch, rounds, seconds, steps=None, check=1, within=None):
         """Train each contender for some ``seconds`` in each of the ``rounds``.
 
         An epoch has so many ``steps``; ``check`` epochs are trained by each first, and whose loss
-        differs then is out of the race.
+        differs then is out of the race; so is, without a word, who is slower than the fastest peer
+        by a factor of more than ``within``.
         """
         steps = steps or steps_for(sizes, batch)
         self._own.ask(make=self._file, sizes=list(sizes), batch=batch, steps=steps)
@@ -107,6 +108,12 @@ class Race:
                 else:
                     entries[name] = Entry(process, variant, found, check)
 
+        peers = {n: e for n, e in entries.items() if not n.startswith("minitrain")}
+        if within and peers:
+            fastest = min(entry.estimate for entry in peers.values())
+            for name, entry in peers.items():
+                if entry.estimate > within * fastest:
+                    del entries[name]
         limits = {count: [] for count in self.counts}
         for entry in entries.values():
             entry.fill(seconds)
@@ -127,12 +134,12 @@ class Entry:
 
     def __init__(self, process, variant, found, epochs):
         self._process, self._variant = process, variant
-        self.loss, self._epoch = found["loss"], found["seconds"] / epochs
+        self.loss, self.estimate = found["loss"], found["seconds"] / epochs
         self.epochs, self.times = 1, []
 
     def fill(self, seconds):
         """Train as many epochs at a time as take some ``seconds``."""
-        self.epochs = max(1, round(seconds / self._epoch))
+        self.epochs = max(1, round(seconds / self.estimate))
 
     def train(self):
         answer = self._process.ask(train=self._variant, epochs=self.epochs)

@@ -197,7 +197,8 @@ def run_grid(options):
     with Race(peers, only=GRID_PEERS) as race:
         while time.monotonic() < until:
             net = draw(source)
-            row = race.run(*net, options.rounds, min(options.seconds, 0.05)).as_dict(peers)
+            outcome = race.run(*net, options.rounds, min(options.seconds, 0.05), within=3)
+            row = outcome.as_dict(peers)
             rows.append(row)
             ratio = row["ratio_to_best_peer"]
             flag = ratio is not None and ratio < GRID_BAR
