@@ -64,7 +64,15 @@ DERIVATIVE = 16
 
 
 # Processors with 32 registers of 512 bits, by LLVM's names (for NUMBA_CPU_NAME).
-_AVX512 = ("avx512", "znver4", "znver5", "icelake", "cascadelake", "sapphirerapids", "graniterapids")
+_AVX512 = (
+    "avx512",
+    "znver4",
+    "znver5",
+    "icelake",
+    "cascadelake",
+    "sapphirerapids",
+    "graniterapids",
+)
 
 
 def _wide():

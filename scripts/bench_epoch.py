@@ -1,6 +1,6 @@
 """How fast is a mini-batch step? minitrain beside scikit-learn, torch and JAX, in one run.
 
-    python3 scripts/bench_epoch.py                            # five networks, about 7 minutes
+    python3 scripts/bench_epoch.py                            # five networks, about 5 minutes
     python3 scripts/bench_epoch.py --json docs/benchmarks/epoch.json
     python3 scripts/bench_epoch.py --nets 0 1 --rounds 3 --peers scikit-learn
     python3 scripts/bench_epoch.py --grid 300                 # as many sizes as fit in 300 s
