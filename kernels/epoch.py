@@ -10,10 +10,13 @@ not change it, so the result does not depend on how many they are.
 """
 
 from collections import namedtuple
+from functools import cache
 
 import numpy as np
+from numba import from_dtype, typeof, types
 
-from ._jit import inline, jit
+from . import layers
+from ._jit import address_of, inline, jit
 from .fuse import call
 from .layers import (
     B_,
@@ -122,7 +125,7 @@ def gather(work, data, rows, begin, end):
             copy_row(work.targets, r * y[STEP], data.targets, rows[r] * O, O)
 
 
-@inline
+@jit(by_address=True)
 def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
     """Gather, forward and loss of rows begin … end of a mini-batch; and dz of all layers."""
     if begin < end:
@@ -131,6 +134,21 @@ def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
         output_loss(work, begin, end, rows.size, thread)
         if with_gradient:
             backward(theta, work, begin, end)
+
+
+@cache
+def _pass_address(dtype, workspace_type):
+    T, integers = from_dtype(dtype), types.int64[::1]
+    rows = types.Array(T, 2, "C", readonly=True)
+    data = types.NamedTuple((rows, types.Array(types.int64, 1, "C", readonly=True), rows), Data)
+    arguments = (T[::1], workspace_type, data, integers, *[types.int64] * 4)
+    return address_of(pass_rows, types.void(*arguments))
+
+
+def workspace(sizes, codes, loss, rows, dtype, threads=1):
+    """`layers.workspace`, with the place of pass_rows."""
+    work = layers.workspace(sizes, codes, loss, rows, dtype, threads)
+    return work._replace(pass_rows=_pass_address(work.numbers.dtype, typeof(work)))
 
 
 @inline
@@ -154,7 +172,7 @@ def mean_loss(theta, work, data, team):
     for start in range(0, n, most):
         rows = np.arange(start, min(start + most, n))
         begin, end = share(rows.size, _ROWS, team.thread, team.threads)
-        pass_rows(theta, work, data, rows, begin, end, False, team.thread)
+        call(work.pass_rows, (theta, work, data, rows, begin, end, 0, team.thread))
         if not meet(team.shared, team.threads):
             return np.nan, np.nan
         part_loss, part_right = summed(work, rows.size)
@@ -181,7 +199,7 @@ def loss_gradient(gradient, theta, work, data, rows):
     B = rows.size
     for l in range(1, work.plan.shape[0] - 1):
         transpose_weights(theta, work, l, 0, work.plan[l, I_])
-    pass_rows(theta, work, data, rows, 0, B, True, 0)
+    call(work.pass_rows, (theta, work, data, rows, 0, B, 1, 0))
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
         bias_gradient(gradient, work, l, B)
@@ -282,7 +300,7 @@ def train(
         begin, end = share(B, _ROWS, thread, threads)
         following = order[start + B : min(start + 2 * B, order.size)]
         announce(data, following, min(begin, following.size), min(end, following.size))
-        pass_rows(theta, work, data, rows, begin, end, True, thread)
+        call(work.pass_rows, (theta, work, data, rows, begin, end, 1, thread))
         if not meet(shared, threads):
             return step
         loss, right = summed(work, B)

@@ -31,6 +31,7 @@ On a processor with 16 registers (AVX2) the tile has 6 rows, of two registers ea
 """
 
 from collections import namedtuple
+from functools import cache
 
 import llvmlite.binding
 import numba
@@ -213,6 +214,7 @@ def matrix_type(dtype):
     return types.NamedTuple((types.CPointer(from_dtype(dtype)), *[types.int64] * 3), Matrix)
 
 
+@cache
 def product_address(dtype):
     """Where `product` is compiled, to be called by `fuse.call`: so it is compiled once a dtype, and
     not into each kernel that uses it.  With the JIT off, the function itself."""
@@ -221,6 +223,7 @@ def product_address(dtype):
     return address_of(product, types.void(*[matrix] * 4, epilogue, *[types.int64] * 3))
 
 
+@cache
 def pack_address(dtype):
     """Where `pack_transposed` is compiled."""
     return address_of(pack_transposed, types.void(*[matrix_type(dtype)] * 2, *[types.int64] * 4))

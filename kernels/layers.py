@@ -22,10 +22,10 @@ from .memory import aligned_zeros
 from .tile import address, lanes
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
-# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last three
+# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last four
 # say where the large kernels are: called there, they are compiled once and not into each caller.
 Workspace = namedtuple(
-    "Workspace", "numbers labels targets loss right scratch plan product pack row_losses"
+    "Workspace", "numbers labels targets loss right scratch plan product pack row_losses pass_rows"
 )
 
 # Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
@@ -74,6 +74,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         product_address(np.dtype(dtype)),
         pack_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
+        0,  # epoch.workspace says where
     )
 
 

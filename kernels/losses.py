@@ -6,6 +6,8 @@ means are torch's: cross_entropy over rows, binary_cross_entropy_with_logits and
 elements.  DZ, Z and targets (B, O) are Matrix; DZ may be Z.
 """
 
+from functools import cache
+
 import numpy as np
 from numba import from_dtype, types
 
@@ -118,6 +120,7 @@ LOSSES = {f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, s
 NAMES = tuple(LOSSES)
 
 
+@cache
 def loss_address(name, dtype):
     """Where the compiled loss of this name and dtype is: the others need not be compiled."""
     T = from_dtype(dtype)

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import inputs
 from .kernels import activations, epoch, losses
-from .kernels.layers import Workspace, workspace
+from .kernels.layers import Workspace
 from .kernels.memory import aligned_zeros
 from .kernels.random import uniform
 
@@ -191,7 +191,7 @@ class MLP:
     def workspace(self, rows: int, threads: int = 1) -> Workspace:
         """Room for a mini-batch of at most ``rows`` rows and for this many threads."""
         codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
-        return workspace(self.sizes, codes, self.loss, rows, self.dtype, threads)
+        return epoch.workspace(self.sizes, codes, self.loss, rows, self.dtype, threads)
 
     def __repr__(self) -> str:
         names = sorted(set(self.activation)) or ["linear"]

@@ -28,13 +28,16 @@ def run(options: argparse.Namespace) -> int:
     quiet = options.json and not console.is_terminal(sys.stderr)
     tasks = list(_tasks())
     compiled: list[str] = []
+    said: list[int] = []
     began = time.perf_counter()
     with console.Progress("part", quiet=quiet) as progress:
         for number, (name, task) in enumerate(tasks, 1):
 
             def heard(kernel: str, number: int = number, name: str = name) -> None:
+                if not said or said[-1] != number:
+                    progress.update(number, len(tasks), name)
+                said.append(number)
                 compiled.append(kernel)
-                progress.update(number, len(tasks), name)
 
             with _listening(heard):
                 task()
