@@ -16,7 +16,7 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from . import layers
-from ._jit import address_of, inline, jit
+from ._jit import COMPILED, address_of, inline, jit
 from .fuse import call
 from .layers import (
     B_,
@@ -148,6 +148,8 @@ def _pass_address(dtype, workspace_type):
 def workspace(sizes, codes, loss, rows, dtype, threads=1):
     """`layers.workspace`, with the place of pass_rows."""
     work = layers.workspace(sizes, codes, loss, rows, dtype, threads)
+    if not COMPILED:
+        return work._replace(pass_rows=pass_rows)
     return work._replace(pass_rows=_pass_address(work.numbers.dtype, typeof(work)))
 
 
