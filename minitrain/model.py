@@ -50,8 +50,9 @@ class MLP:
     initialization
         glorot: uniform within ±sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010); he: uniform
         within ±sqrt(6 / inputs) (He et al. 2015, arXiv 1502.01852).  Biases start at zero.
-        glorot is the default for relu too, as in scikit-learn: over 40 seeds of 64-64 networks it
-        was never worse (test accuracy 0.976 against 0.973 on digits, 0.938 against 0.929 on iris).
+        glorot is the default for relu too, as in scikit-learn: on all four bundled sets it was
+        better over 10 splits (digits 0.971 against 0.968, iris 0.937 against 0.927:
+        scripts/check_accuracy.py, without and with --initialization he).
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Test accuracy on the bundled data beside scikit-learn's MLPClassifier, on the same splits.
 
-    python3 scripts/check_accuracy.py [--seeds 10] [--json]
+    python3 scripts/check_accuracy.py [--seeds 10] [--initialization he] [--json]
 
 Both train a 64-64 ReLU network from Glorot's initial weights (scikit-learn's) with Adam (lr 1e-3),
 mini-batches of 32 and as many epochs, without weight decay or early stopping, on the 80 % of a
@@ -33,9 +33,9 @@ TASKS = {
 }
 
 
-def ours(train, test, epochs, seed):
+def ours(train, test, epochs, seed, initialization):
     sizes = [train.n_features, *HIDDEN, train.n_classes]
-    model = mt.MLP(sizes, "relu", seed=seed)
+    model = mt.MLP(sizes, "relu", seed=seed, initialization=initialization)
     mt.Trainer(model, mt.optimizers.Adam(lr=1e-3), BATCH, seed).fit(train, epochs)
     return model.evaluate(test.X, test.y)[1]
 
@@ -50,12 +50,13 @@ def theirs(train, test, epochs, seed):
         return model.fit(train.X, train.y).score(test.X, test.y)
 
 
-def measure(name, seeds):
+def measure(name, seeds, initialization):
     epochs, bar = TASKS[name]
     pairs = []
     for seed in range(seeds):
         train, test = mt.datasets.load(name).split(seed=seed, fractions=(0.8, 0.2))
-        pairs.append([fit(train, test, epochs, seed) for fit in (ours, theirs)])
+        mine = ours(train, test, epochs, seed, initialization)
+        pairs.append([mine, theirs(train, test, epochs, seed)])
     mine, sklearn = np.array(pairs).T
     difference = mine - sklearn
     error = difference.std(ddof=1) / np.sqrt(seeds)
@@ -75,6 +76,7 @@ def measure(name, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="splits and trainings per data set")
+    parser.add_argument("--initialization", default="glorot", help="of ours: glorot or he")
     parser.add_argument("--json", action="store_true", help="machine-readable, no table")
     arguments = parser.parse_args()
     if arguments.seeds < 2:
@@ -84,7 +86,7 @@ def main():
         print("data set       epochs   minitrain          scikit-learn   paired difference     bar")
     results = []
     for name in TASKS:
-        r = measure(name, arguments.seeds)
+        r = measure(name, arguments.seeds, arguments.initialization)
         results.append(r)
         if not arguments.json:
             print(
