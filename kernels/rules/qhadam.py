@@ -37,4 +37,4 @@ def qhadam(p, g, m, v, c):
     fresh_m, beta2, fresh_v, of_g, of_m, of_g2, of_v, eps = c
     m = m + fresh_m * (g - m)
     v = beta2 * v + fresh_v * (g * g)
-    return (of_g * g + of_m * m) / (np.sqrt(of_g2 * (g * g) + of_v * v) + eps), m, v
+    return (of_g * g + of_m * m) / (np.sqrt(of_g2 * g * g + of_v * v) + eps), m, v
