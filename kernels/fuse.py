@@ -239,9 +239,9 @@ def _compiled(
 ) -> Fused:
     key = f"{code_hash(coefficients)} {n_carry} {n_hyper}"
     if n_carry:
-        advance = _advance_carrying(inline(coefficients), n_carry, n_hyper, key)
+        advance = _advance_carrying(inline(for_scalars(coefficients)), n_carry, n_hyper, key)
     else:
-        advance = _advance(inline(coefficients), n_hyper, key)
+        advance = _advance(inline(for_scalars(coefficients)), n_hyper, key)
     template = TEMPLATES[len(variant.slots)]
     update = inline(for_scalars(variant.update))
     descend = template(update, n, f"{code_hash(variant.update)} {n}")
