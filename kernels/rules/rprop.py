@@ -36,7 +36,7 @@ def rprop(p, g, before, step, c):
     step <- step * (eta_plus where s > 0, eta_minus where s < 0, 1 elsewhere)
     step <- min(max(step, step_size_min), step_size_max)
     g <- 0 where s < 0
-    p <- p - lr * sign(g) * step / lr
+    p <- p - lr * sign(g) * (step / lr)
 
     Elsewhere: torch and optax keep the step itself, so that lr is where it starts and nothing
     else; here it is kept in units of lr, so that a schedule of the rate acts on it.  At a constant

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"kernels", "datasets"},
     {"inputs", "console"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
+    {"model", "loader", "schedule", "optimizer", "optimizers", "catalogue", "history", "crew"},
     {"trainer"},
     {"estimator", "lab"},
     {"cli"},
