@@ -14,7 +14,9 @@ from .kernels.memory import aligned_zeros
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
+from .sharing import step_shared, worth_sharing
 
+_SMALL = 1e6  # bytes of parameters, up to which nobody asks whether to share a step
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 
 
@@ -59,6 +61,7 @@ class Optimizer:
         inputs = self.rule.inputs(self.hyperparameters)
         carried = [float(v) for v in self.rule.carry.values()]
         self._n = len(self.rule.evaluate(1, carried, inputs)[0])
+        self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
 
     @property
     def name(self) -> str:
@@ -97,14 +100,21 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        return fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        kernels = fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        self._kernels[np.dtype(dtype).char] = kernels
+        return kernels
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
         _check_step(params, gradient, state)
-        advance, descend, _ = self.kernels(params.dtype)
+        kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
+        lr = self.hyperparameters["lr"]
         state.t += 1
-        fuse.step(params, gradient, *state.arrays, self.lr, state.t, advance, descend)
+        if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
+            step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+            return
+        advance, descend, _ = kernels
+        fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
@@ -204,18 +214,17 @@ def _check_flat(name: str, array: Any) -> None:
         )
 
 
-def _fits(array: Any, state: OptimizerState) -> bool:
-    return (
-        type(array) is np.ndarray
-        and array.dtype is state.arrays.slots.dtype
-        and array.shape == (state.size,)
-        and array.flags.c_contiguous
-    )
-
-
 def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-    if _fits(params, state) and _fits(gradient, state) and params.flags.writeable:
-        return  # nearly always; to find out what is wrong takes longer than a small step
+    # Nearly always all is well; to find out what is not takes longer than a small step.
+    if type(params) is np.ndarray is type(gradient):
+        dtype, size = state.arrays.slots.dtype, state.size
+        if (
+            params.dtype is dtype is gradient.dtype
+            and params.shape == (size,) == gradient.shape
+            and params.flags.carray  # contiguous, aligned, writeable
+            and gradient.flags.c_contiguous
+        ):
+            return
     for name, array in (("params", params), ("gradient", gradient)):
         _check_flat(name, array)
         if array.size != state.size:
