@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 # Rooms of one row may import the rooms of the rows above it, and no other ...
 LAYERS = [
     {"kernels", "datasets"},
-    {"inputs", "console"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
+    {"inputs", "console", "sharing"},
+    {"model", "loader", "schedule", "optimizer", "optimizers", "catalogue", "history", "crew"},
     {"trainer"},
     {"estimator", "lab"},
     {"cli"},
