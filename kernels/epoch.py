@@ -48,6 +48,9 @@ IN_ORDER, SHUFFLED, BALANCED = range(3)
 # This thread's number, how many there are, and the array where they meet.
 Team = namedtuple("Team", "thread threads shared")
 
+# Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
+Moved = namedtuple("Moved", "places values")
+
 # One row per epoch.
 LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
 COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -265,12 +268,13 @@ def norm(gradient):
 @jit
 def train(
     theta, good, gradient, work, data, validation, sampling, order,
-    state, advance, descend, rates, first, record, team,
+    state, advance, descend, rates, moved, first, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
-    Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
-    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+    ``moved`` are values of other hyperparameters per step, mostly of none.  Steps count from 0
+    over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch; ``validation`` may have
+    no rows.  ``state`` must have a block per weight matrix and bias.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
@@ -292,6 +296,8 @@ def train(
                     draw_order(order, sampling, epoch)
                 for column in range(row.size):
                     row[column] = 0.0
+            for k in range(moved.places.size):
+                state.hyper[moved.places[k]] = moved.values[s, k]
             call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step

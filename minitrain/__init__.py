@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, lab, optimizers
+    from . import datasets, lab, optimizers, schedule
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -38,6 +38,7 @@ _ROOM_OF = {
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
+    "schedule": "schedule",
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "lab",
     "optimizers",
     "rule",
+    "schedule",
 ]
 
 

@@ -14,6 +14,7 @@ LAYERS = [
     {"kernels", "datasets"},
     {"inputs", "console"},
     {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
+    {"course"},
     {"trainer"},
     {"estimator", "lab"},
     {"cli"},
