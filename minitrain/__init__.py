@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets, lab, optimizers, schedule
+    from .finder import find_learning_rate
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -35,6 +36,7 @@ _ROOM_OF = {
     "Optimizer": "optimizer",
     "Trainer": "trainer",
     "datasets": "datasets",
+    "find_learning_rate": "finder",
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
@@ -50,6 +52,7 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "datasets",
+    "find_learning_rate",
     "lab",
     "optimizers",
     "rule",

@@ -26,7 +26,7 @@ class ReduceOnPlateau(Schedule):
     ``monitor`` is a column of the history (None: the validation loss where there is one, else the
     loss).  Better is less, or more for an accuracy: by more than the share ``threshold`` of the
     best, or by ``threshold`` itself (relative=False).  For ``cooldown`` epochs after a reduction
-    nothing counts as bad.  The factor stays above ``minimum``.
+    nothing counts as bad.  The factor is never less than ``minimum``.
     """
 
     factor: float = 0.1
