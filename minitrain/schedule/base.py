@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from numbers import Real
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
@@ -26,6 +25,7 @@ class Schedule:
 
     name: ClassVar[str] = ""
     torch: ClassVar[str] = ""
+    __array_ufunc__ = None  # np.float64(0.5) * schedule is a schedule, not an array
 
     def __call__(
         self,
@@ -71,9 +71,9 @@ class Schedule:
         return Then(self, following, after)
 
     def __mul__(self, other: Any) -> "Schedule":
-        if not isinstance(other, (Schedule, Real)) or isinstance(other, bool):
-            return NotImplemented
-        return Product(self, other)
+        if isinstance(other, (Schedule, float)) or type(other) is int:
+            return Product(self, other)
+        return NotImplemented
 
     def __rmul__(self, other: Any) -> "Schedule":
         return self.__mul__(other)

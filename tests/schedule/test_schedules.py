@@ -217,7 +217,8 @@ def test_product():
 
 def test_a_number_scales():
     np.testing.assert_array_equal(factors(0.5 * cosine(), 9), 0.5 * factors(cosine(), 9))
-    assert 0.5 * cosine() == cosine() * 0.5
+    assert 0.5 * cosine() == cosine() * 0.5 == np.float64(0.5) * cosine()
+    assert 2 * cosine() == cosine() * 2.0
     with pytest.raises(ValueError, match="factor: -1; accepted: numbers from 0"):
         cosine() * -1
     with pytest.raises(TypeError):
