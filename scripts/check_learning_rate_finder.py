@@ -51,8 +51,11 @@ def readings(found):
     for curve in found.smoothed:
         known = np.isfinite(curve)
         rates, curve = found.rates[known], curve[known]
-        steepest.append(rates[np.argmin(np.gradient(curve, np.log(rates)))])
-        lowest.append(rates[np.argmin(curve)])
+        least = np.argmin(curve)
+        # Up to the minimum: after an explosion, a steep step down means nothing.
+        slopes = np.gradient(curve, np.log(rates))[: least + 1]
+        steepest.append(rates[np.argmin(slopes)])
+        lowest.append(rates[least])
     return {"steepest": np.median(steepest), "a tenth of the minimum": np.median(lowest) / 10}
 
 
