@@ -246,9 +246,11 @@ class _Run:
         # and the next call must not make a hundred of them.
         fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
         self._most = max(1, min(fitting, 2 * self._most))
-        # What the last step did shows in the loss of the next one, if there is one.
-        last = count == left and not np.isfinite(self._model.parameters).all()
-        if reached < self.step + count or last:
+        # What the last step did shows in the loss of the next one, if there is one.  The sum of
+        # the parameters is finite if all are, and needs no array of their size.
+        with np.errstate(all="ignore"):
+            harmed = count == left and not np.isfinite(self._model.parameters.sum(dtype=float))
+        if reached < self.step + count or harmed:
             self.failed_at = min(reached, self.step + count - 1)
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
