@@ -49,6 +49,9 @@ IN_ORDER, SHUFFLED, BALANCED = range(3)
 # This thread's number, how many there are, and the array where they meet.
 Team = namedtuple("Team", "thread threads shared")
 
+# Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
+Moved = namedtuple("Moved", "places values")
+
 # One row per epoch.
 LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
 COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -288,13 +291,14 @@ def norm(gradient):
 @jit
 def train(
     theta, good, gradient, work, data, validation, sampling, order,
-    state, advance, descend, rates, first, fresh, record, team,
+    state, advance, descend, rates, moved, first, fresh, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
-    Steps count from 0 over all epochs.  ``fresh`` is false if the call before left ``theta``,
-    ``work`` and ``order`` as they are.  ``record`` (epochs, 5) gets a row per finished epoch;
-    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+    Steps count from 0 over all epochs.  ``moved`` are values of other hyperparameters per step,
+    mostly of none.  ``fresh`` is false if the call before left ``theta``, ``work`` and ``order``
+    as they are.  ``record`` (epochs, 5) gets a row per finished epoch; ``validation`` may have no
+    rows.  ``state`` must have a block per weight matrix and bias.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
@@ -304,7 +308,9 @@ def train(
     theta, good, gradient, work, data, validation, order = borrowed(
         (theta, good, gradient, work, data, validation, order)
     )
-    sampling, state, rates, record, team = borrowed((sampling, state, rates, record, team))
+    sampling, state, rates, moved, record, team = borrowed(
+        (sampling, state, rates, moved, record, team)
+    )
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads = thread == 0
@@ -322,6 +328,8 @@ def train(
                     draw_order(order, sampling, epoch)
                 for column in range(row.size):
                     row[column] = 0.0
+            for k in range(moved.places.size):
+                state.hyper[moved.places[k]] = moved.values[s, k]
             call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .course import Course
 from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
@@ -16,6 +17,7 @@ from .loader import MiniBatchLoader
 from .model import MLP
 from .optimizer import Optimizer
 from .schedule import Schedule, constant
+from .schedule import get as get_schedule
 
 # One compiled call lasts about this long: short enough for Ctrl-C and a progress bar, long enough
 # for the way in and out (about 20 µs) not to count.
@@ -74,7 +76,8 @@ class Trainer:
     batch_size, seed
         Of the mini-batches, where :meth:`fit` is not given a loader.
     schedule
-        Learning rate over time, as a factor of the optimizer's (:mod:`minitrain.schedule`).
+        Learning rate over time, as a factor of the optimizer's: one of :mod:`minitrain.schedule`,
+        its text ("cosine(warmup=0.1)"), or a function of (steps, total).
     callbacks
         Called with the history after every epoch; a true return value ends the training.
     threads
@@ -87,7 +90,7 @@ class Trainer:
         optimizer: Optimizer,
         batch_size: int = 32,
         seed: int = 0,
-        schedule: Schedule = constant,
+        schedule: Schedule | str | Callable = constant,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
     ) -> None:
@@ -97,7 +100,7 @@ class Trainer:
             raise TypeError(
                 f"optimizer: {optimizer!r}; accepted: an Optimizer such as mt.optimizers.Adam()"
             )
-        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.model, self.optimizer, self.schedule = model, optimizer, get_schedule(schedule)
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
@@ -132,7 +135,7 @@ class Trainer:
             self._check_stopping(stopping, validation)
         run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
-        per_epoch = best is not None or bool(self.callbacks)
+        per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
         stop_reason = "all epochs done"
         try:
             while not run.done:
@@ -180,7 +183,7 @@ class _Run:
     """The arrays of one training and how far it has come."""
 
     def __init__(self, trainer: Trainer, train: Any, epochs: int, validation: Any) -> None:
-        model, optimizer = trainer.model, trainer.optimizer
+        model = trainer.model
         self._model = model
         self._data = model.as_data(train)
         self._validation = no_data(self._data) if validation is None else model.as_data(validation)
@@ -194,7 +197,11 @@ class _Run:
         self._sampling = loader.sampling
         self._steps = len(loader)
         self._total = epochs * self._steps
-        self._lr, self._schedule = optimizer.lr, trainer.schedule
+        self._has_validation = validation is not None
+        self._course = Course(
+            trainer.schedule, trainer.optimizer, self._total, self._steps, self._measured()
+        )
+        optimizer = self._course.optimizer
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
@@ -204,10 +211,9 @@ class _Run:
         self._pace = Pace(threads, fixed=trainer.threads is not None)
         self._work = model.workspace(loader.batch_size, threads)
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
-        self._has_validation = validation is not None
         self._seconds = np.full(epochs, np.nan)
         self._nothing = np.full(epochs, np.nan)
-        self._last_rates = self._rates(np.arange(self._steps - 1, self._total, self._steps))
+        self._last_rates = np.full(epochs, np.nan)
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
@@ -253,13 +259,18 @@ class _Run:
         for number in finished:
             share = ((number + 1) * self._steps - begun) / count
             self._seconds[number] = before + share * (after - before) - self._started
+            self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
+        if finished:
+            last_steps = (np.array(finished) + 1) * self._steps - 1
+            self._last_rates[finished.start : finished.stop] = self._course.rates(last_steps)
 
     def look_again(self) -> None:
         """To be called when others may have changed the parameters."""
         self._fresh = True
 
     def _call(self, count: int, threads: int) -> int:
-        rates = self._rates(np.arange(self.step, self.step + count))
+        steps = np.arange(self.step, self.step + count)
+        rates, moved = self._course.rates(steps), self._course.moved(steps)
 
         def train(member: epoch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.
@@ -267,23 +278,22 @@ class _Run:
                 return epoch.train(
                     self._model.parameters, self.good, self._gradient, self._work, self._data,
                     self._validation, self._sampling, self._order, self._state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, self.step, self._fresh,
-                    self._record, member,
+                    self._kernels.advance, self._kernels.descend, rates, moved, self.step,
+                    self._fresh, self._record, member,
                 )  # fmt: skip
 
         reached = together(train, threads)
         self._fresh = count == 0
         return reached
 
-    def _rates(self, steps: np.ndarray) -> np.ndarray:
-        """Learning rates of these steps; a ValueError if the schedule gives something else."""
-        factors = np.asarray(self._schedule(steps, self._total), float)
-        if factors.shape != steps.shape or not (factors >= 0).all() or np.inf in factors:
-            raise ValueError(
-                "schedule: accepted: one finite factor of at least 0 for each step; received "
-                f"shape {factors.shape} for {steps.size} of the {self._total} steps"
-            )
-        return self._lr * factors
+    def _measured(self) -> list[str]:
+        """The columns of the record that will hold numbers."""
+        return [
+            name
+            for name in epoch.COLUMNS
+            if (self._has_validation or not name.startswith("validation"))
+            and not (self._model.loss == "squared_error" and name.endswith("accuracy"))
+        ]
 
     def history(self) -> History:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
@@ -291,10 +301,8 @@ class _Run:
         columns: dict[str, Any] = {
             name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)
         }
-        if not self._has_validation:
-            columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
-        if self._model.loss == "squared_error":
-            columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
+        for name in columns.keys() - set(self._measured()):
+            columns[name] = self._nothing[:n]
         return History(
             **columns,
             learning_rate=self._last_rates[:n],
