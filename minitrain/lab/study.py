@@ -355,7 +355,8 @@ class _Execution:
             key=lambda run: (run.stage == "final", *map(str, run.key[1:5]), run.key[5:]),
         )
         seconds = time.perf_counter() - self.started
-        result = Result(self.study.describe(), runs, seconds, environment())
+        description = {**self.study.describe(), "command": folder.command()}
+        result = Result(description, runs, seconds, environment())
         result.damaged = self.store.damaged if self.store else []
         if self.folder is not None:
             write_index(self.folder, runs)
