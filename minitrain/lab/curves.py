@@ -29,9 +29,9 @@ def expected_best(losses: np.ndarray) -> np.ndarray:
 class Sensitivity(NamedTuple):
     """How the loss after training depends on the learning rate.
 
-    ``rates`` (n,) ascending; quartiles (n,) over the seeds; ``width`` in decades is the range
-    around the best rate where the median stays within a tenth of the way back to the loss before
-    training; ``low`` and ``high`` are its ends.
+    ``rates`` (n,) ascending; quartiles (n,) over the seeds.  ``width`` is how many decades of the
+    searched range are good: there the median loses at most a tenth of what training at the best
+    rate gains over the loss before training.  ``low`` and ``high`` are the outermost good rates.
     """
 
     rates: np.ndarray
@@ -41,6 +41,7 @@ class Sensitivity(NamedTuple):
     width: float
     low: float
     high: float
+    initial: float
 
 
 def sensitivity(rates: np.ndarray, losses: np.ndarray, initial: float) -> Sensitivity:
@@ -51,19 +52,17 @@ def sensitivity(rates: np.ndarray, losses: np.ndarray, initial: float) -> Sensit
     first, median, third = (
         np.quantile(losses, q, axis=1, method="inverted_cdf") for q in (0.25, 0.5, 0.75)
     )
-    width = low = high = np.nan
-    if np.isfinite(median).any():
-        best = int(np.argmin(median))
-        most = median[best] + GOOD_SHARE * max(initial - median[best], 0.0)
-        good = median <= most
-        left = right = best
-        while left > 0 and good[left - 1]:
-            left -= 1
-        while right < len(rates) - 1 and good[right + 1]:
-            right += 1
-        low, high = float(rates[left]), float(rates[right])
-        width = float(np.log10(high / low))
-    return Sensitivity(rates, first, median, third, width, low, high)
+    width, low, high = 0.0, np.nan, np.nan
+    best = median.min()
+    if best < initial:
+        good = median <= best + GOOD_SHARE * (initial - best)
+        # Each rate stands for the range that is nearer to it than to its neighbours.
+        places = np.log10(rates)
+        middles = (places[1:] + places[:-1]) / 2
+        ends = np.concatenate([places[:1], middles, places[-1:]])
+        width = float(np.diff(ends)[good].sum())
+        low, high = float(rates[good][0]), float(rates[good][-1])
+    return Sensitivity(rates, first, median, third, width, low, high, float(initial))
 
 
 def first_reached(curve: np.ndarray, target: float) -> float:

@@ -205,16 +205,16 @@ class Result:
     def expected_best(
         self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
     ) -> np.ndarray:
-        """Expected validation loss of the best of 1, 2, … trials; a failure counts as the loss
-        before training.  Without the trials that only an extension of the range brought."""
+        """Expected validation loss of the best of 1, 2, … trials, without the trials that only an
+        extension of the range brought.  A failure, or what is worse than no training, counts as
+        the loss before training."""
         trials = self.search(dataset, optimizer, *self._column(arm, schedule))
         first = [t for t in trials if t and t[0].extension == 0]
-        return curves.expected_best(
-            np.array(
-                [np.mean([r.initial_loss if r.failed else r.validation_loss for r in t])
-                 for t in first]
-            )
-        )  # fmt: skip
+
+        def loss(run: Run) -> float:
+            return run.initial_loss if run.failed else min(run.validation_loss, run.initial_loss)
+
+        return curves.expected_best(np.array([np.mean([loss(r) for r in t]) for t in first]))
 
     def targets(self, arm: str | None = None, schedule: str | None = None) -> dict[str, float]:
         """Validation accuracy to reach on each data set: the median over the final runs of the

@@ -58,8 +58,10 @@ def sensitivities(result: Result) -> list[Panel]:
             found = result.sensitivity(dataset, optimizer, "learning_rate", schedule)
             if found is None:
                 continue
-            rows = (found.rates, found.median, found.first, found.third)
-            rates, median, first, third = ([float(f"{x:.4g}") for x in row] for row in rows)
+            initial = found.initial
+            # What is worse than no training at all may be worse by any power of ten.
+            rows = [np.where(row < initial, row, initial) for row in found[1:4]]
+            rates, median, first, third = map(_short, (found.rates, *rows))
             series.append(Series(optimizer, rates, median, first, third, i))
         if series:
             svg = chart(dataset, series, "learning rate", "validation loss", True, True)
