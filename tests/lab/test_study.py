@@ -86,17 +86,17 @@ def test_a_crippled_optimizer_comes_out_worse():
 
 
 def test_identical_optimizers_with_seeds_of_their_own_are_rarely_told_apart():
-    """scripts/check_honesty.py in small: 5 % is stated; more than 4 of 40 has a chance of 5 %
+    """scripts/check_honesty.py in small: 5 % is stated; more than 3 of 20 has a chance of 2 %
     even then, and the verdict's two conditions make it far rarer."""
     false = 0
-    for seed in range(40):
+    for seed in range(20):
         twins = {"one": mt.optimizers.Adam(lr=0.01), "other": mt.optimizers.Adam(lr=0.01)}
         result = mt.lab.Study(
             ["iris"], twins, seeds=30, epochs=3, trials=0, layers=(8,), paired=False, seed=seed
         ).run()
         assert not np.array_equal(result.scores("iris", "one"), result.scores("iris", "other"))
         false += result.verdicts()[0]["verdict"] != "not separable"
-    assert false <= 4
+    assert false <= 3
 
 
 def test_tuning_uses_other_seeds_and_never_the_test_part():
