@@ -37,19 +37,22 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Budget:
-    """How long each training lasts: ``amount`` of "epochs", "gradient_evaluations" or "seconds"."""
+    """How long each training lasts: ``amount`` of "epochs", "gradient_evaluations" or "seconds".
+
+    The last two are rounded to whole epochs, at least one: a validation closes each.
+    """
 
     unit: str
     amount: float
 
-    def steps(self, per_epoch: int, seconds_per_step: float | None = None) -> int:
-        """Gradient evaluations of a training whose epoch has so many."""
+    def epochs(self, per_epoch: int, seconds_per_step: float | None = None) -> int:
+        """Epochs of a training whose epochs have so many gradient evaluations."""
         if self.unit == "epochs":
-            return int(self.amount) * per_epoch
-        if self.unit == "gradient_evaluations":
             return int(self.amount)
+        if self.unit == "gradient_evaluations":
+            return max(1, round(self.amount / per_epoch))
         assert seconds_per_step, "a budget in seconds needs a pace"
-        return max(1, round(self.amount / seconds_per_step))
+        return max(1, round(self.amount / seconds_per_step / per_epoch))
 
     def __str__(self) -> str:
         return f"{self.amount:g} {self.unit.replace('_', ' ')}"

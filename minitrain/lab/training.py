@@ -1,12 +1,11 @@
-"""One training of a study, with nothing around the compiled call that could be shared.
+"""One training of a study, with little around the compiled calls that could be shared.
 
 What all trainings on a data set with one seed have in common (split, initial weights, order) is
-made once; buffers belong to a thread.  The test part is a room of its own: a tuning run has no way
-to it, because what it is given does not hold it.
+made once; a network belongs to a thread.  The test part is a room of its own: a tuning run has no
+way to it, because what it is given does not hold it.
 """
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from .. import datasets as _datasets
-from ..kernels import epoch
-from ..kernels.memory import aligned_zeros
 from ..loader import MiniBatchLoader
 from ..model import MLP
+from ..trainer import DivergenceError, Trainer
 from .plan import Budget, Task, read_schedule
-from .records import Run
+from .records import CURVES, Run
 
-_SECONDS_PER_CALL = 0.1  # of compiled code, between two looks at whether to stop
+_LONG = 0.2  # seconds from which a training is asked whether to stop
 _STEP_OVERHEAD, _FLOPS = 2e-6, 5e10  # for estimates of cost alone
 _KEPT_BYTES = 256e6  # of prepared data
+_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -76,48 +75,32 @@ class Workload:
         """Expected seconds of a training, for cutting work into portions."""
         data = self.sources[task.config.dataset].load()
         per_epoch = -(-int(0.6 * data.n_rows) // self.batch_size)
-        steps = self.steps(task, per_epoch)
+        steps = self.epochs(task, per_epoch) * per_epoch
         sizes = [data.n_features, *self.layers, data.n_classes]
         flops = 6 * self.batch_size * sum(i * o for i, o in pairwise(sizes))
         return steps * (_STEP_OVERHEAD + flops / _FLOPS)
 
-    def steps(self, task: Task, per_epoch: int) -> int:
+    def epochs(self, task: Task, per_epoch: int) -> int:
         pace = self.paces.get((task.config.dataset, task.config.label))
-        return self.budget.steps(per_epoch, pace)
+        return self.budget.epochs(per_epoch, pace)
 
 
 class Bench:
-    """Training and validation part, network and order of a data set with a seed; never the test."""
+    """Training and validation part and initial weights of a data set with a seed; never the test
+    part."""
 
     def __init__(self, workload: Workload, name: str, seed: int) -> None:
         data = workload.sources[name].load()
-        train, validation, _ = data.split(seed=seed)
-        model = MLP([data.n_features, *workload.layers, data.n_classes], seed=seed)
-        self.model, self.parameters = model, model.parameters.copy()
-        self.train, self.validation = model.as_data(train), model.as_data(validation)
-        loader = MiniBatchLoader(
-            self.train.X, self.train.labels, workload.batch_size, shuffle=True, seed=seed
-        )
-        self.sampling, self.per_epoch = loader.sampling, len(loader)
-        scratch = _scratch(model, loader.batch_size, len(self.train.X))
-        self.initial_loss, _ = epoch.evaluate(
-            self.parameters, scratch.work, self.train, epoch.team()[0]
-        )
+        train, self.validation, _ = data.split(seed=seed)
+        self.sizes = [data.n_features, *workload.layers, data.n_classes]
+        model = MLP(self.sizes, seed=seed)
+        self.parameters = model.parameters.copy()
+        self.loader = MiniBatchLoader(train.X, train.y, workload.batch_size, seed=seed)
+        self.initial_loss, _ = model.evaluate(train.X, train.y)
 
     @property
     def bytes(self) -> int:
-        return self.train.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
-
-
-class _Scratch:
-    """Buffers of one thread for networks of one shape."""
-
-    def __init__(self, model: MLP, batch_size: int) -> None:
-        self.work = model.workspace(batch_size)
-        self.theta = aligned_zeros(model.n_parameters, model.dtype)
-        self.good, self.gradient = np.empty_like(self.theta), self.theta.copy()
-        self.gradient = aligned_zeros(model.n_parameters, model.dtype)
-        self.order = np.empty(0, np.int64)
+        return self.loader.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
 
 
 _own = threading.local()
@@ -125,16 +108,16 @@ _benches: "OrderedDict[tuple, Bench]" = OrderedDict()
 _lock = threading.Lock()
 
 
-def _scratch(model: MLP, batch_size: int, rows: int) -> _Scratch:
-    made = _own.__dict__.setdefault("made", {})
-    key = (model.sizes, batch_size)
-    if key not in made:
-        if len(made) > 16:
-            made.clear()
-        made[key] = _Scratch(model, batch_size)
-    if made[key].order.size != rows:
-        made[key].order = np.empty(rows, np.int64)
-    return made[key]
+def _model(bench: Bench) -> MLP:
+    """This thread's network of that shape, with the initial weights of the bench."""
+    models = _own.__dict__.setdefault("models", {})
+    key = tuple(bench.sizes)
+    if key not in models:
+        if len(models) > 16:
+            models.clear()
+        models[key] = MLP(bench.sizes)
+    models[key].parameters[:] = bench.parameters
+    return models[key]
 
 
 def _bench(workload: Workload, name: str, seed: int) -> Bench:
@@ -150,16 +133,6 @@ def _bench(workload: Workload, name: str, seed: int) -> Bench:
         while len(_benches) > 1 and sum(b.bytes for b in _benches.values()) > _KEPT_BYTES:
             _benches.popitem(last=False)
     return made
-
-
-@lru_cache(maxsize=256)
-def _factors(schedule: Any, steps: int) -> np.ndarray:
-    """Factors of the learning rate; (steps,)."""
-    function = schedule if callable(schedule) else read_schedule(schedule)
-    factors = np.asarray(function(np.arange(steps), steps), float)
-    if factors.shape != (steps,) or not (factors >= 0).all() or np.inf in factors:
-        raise ValueError(f"schedules: {schedule!r} gives something else than one factor per step")
-    return factors
 
 
 def run_batch(
@@ -187,67 +160,54 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     """One training; None if it was stopped in the middle."""
     config = task.config
     bench = _bench(workload, config.dataset, task.seed)
-    model, optimizer = bench.model, config.optimizer
-    rows = bench.sampling.batch_size
-    scratch = _scratch(model, rows, len(bench.train.X))
-    steps = workload.steps(task, bench.per_epoch)
-    theta = scratch.theta
-    theta[:] = bench.parameters
-    state = optimizer.init(theta, model.blocks)
-    kernels = optimizer.kernels(model.dtype)
-    record = np.full((-(-steps // bench.per_epoch), len(epoch.COLUMNS)), np.nan)
-    rates = optimizer.lr * _factors(workload.schedules[config.schedule], steps)
-    member = epoch.team()[0]
-    most = max(1, int(_SECONDS_PER_CALL * steps / max(workload.cost(task), 1e-9)))
-    done, failed, seconds = 0, False, 0.0
-    while done < steps and not failed:
-        if stop():
+    model = _model(bench)
+    schedule = workload.schedules[config.schedule]
+    trainer = Trainer(
+        model,
+        config.optimizer,
+        schedule=read_schedule(schedule) if isinstance(schedule, str) else schedule,
+        # Asking costs a call of compiled code per epoch: too much for short trainings.
+        callbacks=[lambda _: stop()] if workload.cost(task) > _LONG else (),
+        threads=1,
+    )
+    epochs = workload.epochs(task, len(bench.loader))
+    reason, final = "", {}
+    try:
+        history = trainer.fit(bench.loader, epochs, bench.validation)
+        steps = len(history) * len(bench.loader)
+    except DivergenceError as error:
+        history, steps, reason = error.history, error.step, "diverged: not finite"
+    else:
+        if len(history) < epochs:
             return None
-        count = min(most, steps - done)
-        before = time.perf_counter()
-        with np.errstate(all="ignore"):  # compiled code does not warn; without the JIT neither
-            reached = epoch.train(
-                theta, scratch.good, scratch.gradient, scratch.work, bench.train,
-                bench.validation, bench.sampling, scratch.order, state.arrays, kernels.advance,
-                kernels.descend, rates[done : done + count], done, record, member,
-            )  # fmt: skip
-        seconds += time.perf_counter() - before
-        failed = reached < done + count or not np.isfinite(theta).all()
-        done = min(reached, done + count)
-    reason = "diverged: not finite" if failed else ""
-    finished = done // bench.per_epoch
-    if not failed:
-        finished = len(record) if steps % bench.per_epoch == 0 else len(record) - 1
-        training_loss = record[finished - 1, epoch.LOSS] if finished else np.nan
-        if not training_loss <= bench.initial_loss and finished:
-            failed, reason = True, "diverged: above its initial loss"
-    validation_loss = validation_accuracy = test_loss = test_accuracy = np.nan
-    if not failed:
-        if finished == len(record):
-            validation_loss, validation_accuracy = record[-1, 3:]
+        if not history.loss[-1] <= bench.initial_loss:
+            reason = "diverged: above its initial loss"
         else:
-            validation_loss, validation_accuracy = _judge(scratch, theta, bench.validation)
-        if task.stage == "final":
-            test = _test_part(workload, config.dataset, task.seed, model)
-            test_loss, test_accuracy = _judge(scratch, theta, test)
+            final["validation_loss"] = history.validation_loss[-1]
+            final["validation_accuracy"] = history.validation_accuracy[-1]
+            if task.stage == "final":
+                X, y = _test_part(workload, config.dataset, task.seed)
+                final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
     return Run.finished(
-        task, steps=done, seconds=seconds, failed=failed, reason=reason,
-        steps_per_epoch=bench.per_epoch, initial_loss=bench.initial_loss,
-        validation_loss=validation_loss, validation_accuracy=validation_accuracy,
-        test_loss=test_loss, test_accuracy=test_accuracy, curves=record[:finished],
-    )  # fmt: skip
+        task,
+        steps=steps,
+        seconds=history.seconds[-1] if len(history) else 0.0,
+        failed=bool(reason),
+        reason=reason,
+        steps_per_epoch=len(bench.loader),
+        initial_loss=bench.initial_loss,
+        curves=np.stack([getattr(history, name) for name in CURVES], axis=1),
+        **{name: final.get(name, np.nan) for name in _SCORES},
+    )
 
 
-def _judge(scratch: _Scratch, theta: np.ndarray, part: Any) -> tuple[float, float]:
-    return epoch.evaluate(theta, scratch.work, part, epoch.team()[0])
+def _test_part(workload: Workload, name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read in the final stage alone, after the training and its choice are over."""
+    source = workload.sources[name]
+    test = _test_rows(source.checksum, seed, source.load)
+    return test.X, test.y
 
 
 @lru_cache(maxsize=128)
 def _test_rows(source_checksum: str, seed: int, load: Callable) -> Any:
     return load().split(seed=seed)[2]
-
-
-def _test_part(workload: Workload, name: str, seed: int, model: MLP) -> Any:
-    """Read in the final stage alone, after the training and its choice are over."""
-    source = workload.sources[name]
-    return model.as_data(_test_rows(source.checksum, seed, source.load))

@@ -8,6 +8,8 @@ import numpy as np
 if TYPE_CHECKING:
     from .result import Result
 
+_MOST_NAMES = 4  # of a group, in the sentence
+
 TUNED = {
     "defaults": "each as published, untuned",
     "learning_rate": "the learning rate tuned by {trials} trials for each",
@@ -78,7 +80,11 @@ def _groups(optimizers: Sequence[str], behind: set[str]) -> str:
         return "no optimizer can be told from another"
     if not ahead:
         return "every optimizer loses to some other, so there is no order"
+    if len(worse) > _MOST_NAMES:
+        return f"{len(worse)} of {len(optimizers)} fall behind, the rest being {join(ahead)}"
     falls = f"{join(worse)} {'falls' if len(worse) == 1 else 'fall'} behind"
     if len(ahead) == 1:
         return f"{falls} {ahead[0]}"
+    if len(ahead) > _MOST_NAMES:
+        return f"{falls}, while the other {len(ahead)} cannot be told apart"
     return f"{falls}, while {join(ahead)} cannot be told apart"

@@ -233,11 +233,15 @@ def own_range():
 
 
 def test_budgets():
-    assert plan.Budget("epochs", 3).steps(7) == 21
-    by_steps = small(epochs=None, gradient_evaluations=10).run()
-    assert {r.steps for r in by_steps.runs} == {10}
-    assert {len(r.curves) for r in by_steps.runs if r.stage == "final"} == {2, 3}  # whole epochs
-    assert all(np.isfinite(r.validation_loss) for r in by_steps.runs if not r.failed)
+    assert plan.Budget("epochs", 3).epochs(7) == 3
+    assert plan.Budget("gradient_evaluations", 10).epochs(4) == 2
+    assert plan.Budget("gradient_evaluations", 1).epochs(4) == 1
+    assert plan.Budget("seconds", 1.0).epochs(10, seconds_per_step=0.01) == 10
+    by_steps = small(epochs=None, gradient_evaluations=12).run()
+    assert {(r.dataset, r.steps) for r in by_steps.runs if not r.failed} == {
+        ("iris", 12), ("wine", 12),
+    }  # fmt: skip
+    assert {len(r.curves) for r in by_steps.runs if r.stage == "final"} == {3, 4}
     timed = small(epochs=None, seconds=0.002, trials=0)
     first, again = timed.run(), timed.run()
     assert without_times(first) == without_times(again)
@@ -245,8 +249,8 @@ def test_budgets():
         small(seconds=1.0)
 
 
-def test_an_unfinished_epoch_counts_like_the_trainer_says():
-    """The lean path gives what Trainer gives: same weights, same validation loss."""
+def test_a_run_is_what_the_trainer_gives():
+    """Same split, weights and order as by hand: the same validation loss and test accuracy."""
     train, valid, test = mt.datasets.load("wine").split(seed=3)
     model = mt.MLP([13, 64, 64, 3], seed=3)
     history = mt.Trainer(model, mt.optimizers.Adam(), 32, seed=3).fit(train, 4, valid)
