@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, lab, optimizers
+    from . import datasets, gallery, lab, optimizers
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -35,6 +35,7 @@ _ROOM_OF = {
     "Optimizer": "optimizer",
     "Trainer": "trainer",
     "datasets": "datasets",
+    "gallery": "gallery",
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
@@ -49,6 +50,7 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "datasets",
+    "gallery",
     "lab",
     "optimizers",
     "rule",

@@ -15,7 +15,7 @@ LAYERS = [
     {"inputs", "console"},
     {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
     {"trainer"},
-    {"estimator", "lab"},
+    {"estimator", "gallery", "lab"},
     {"cli"},
 ]
 # ... except within a row: (who, imports whom).
