@@ -19,7 +19,17 @@ from typing import Any, TextIO
 
 from .arguments import CommandError, Parser, nearest
 
-COMMANDS = ("train", "compare", "optimizers", "surfaces", "claims", "datasets", "warmup", "bench")
+COMMANDS = (
+    "train",
+    "compare",
+    "optimizers",
+    "surfaces",
+    "landscape",
+    "claims",
+    "datasets",
+    "warmup",
+    "bench",
+)
 
 WELCOME = """\
 minitrain {version}: small neural networks, trained fast on a CPU and compared honestly.
