@@ -69,18 +69,20 @@ def surface_source(surface: Surface) -> str:
 def optimizer_source(optimizer: Optimizer) -> str:
     """The optimizer's rule as a JavaScript object, with the hyperparameters as its defaults."""
     rule, hyper = optimizer.rule, optimizer.hyperparameters
+    _check_one_element(optimizer)
     off = {n for n in rule.flags if not hyper[n]}  # this variant has no use for them
     own = {
         n: v for n, v in hyper.items()
         if n in rule.takes and not isinstance(v, bool) and n not in off
     }  # fmt: skip
+    arrays = optimizer.init(np.zeros(2)).arrays
     facts = {
         "name": rule.name, "title": rule.title, "lr": optimizer.lr, "hyper": own,
         "takes": [n if n in own else float(hyper[n]) for n in rule.takes],
-        "carry": list(rule.carry.values()),
+        "carry": arrays.carry.tolist(),
         "slots": [
-            rule.start.get(name, 0) and float(hyper[rule.start[name]])
-            for name in optimizer.variant.slots
+            "p" if rule.start.get(name) == "p" else float(slot[0])
+            for name, slot in zip(optimizer.variant.slots, arrays.slots, strict=True)
         ],
         "decay": hyper["weight_decay"], "decoupled": hyper["decoupled_weight_decay"],
         "bounded": [n for n in own if n.startswith("beta") or n in ("alpha", "rho")],
@@ -89,6 +91,24 @@ def optimizer_source(optimizer: Optimizer) -> str:
         f"{{...{_json(facts)}, coefficients: {translate(rule.coefficients)}, "
         f"update: {translate(optimizer.variant.update)}}}"
     )
+
+
+def _check_one_element(optimizer: Optimizer) -> None:
+    """Rules that need more than the element at hand (norms, averages to evaluate at, the rate)
+    have parts that the page knows nothing of."""
+    rule, variant = optimizer.rule, optimizer.variant
+    asks = [getattr(rule, name, None) for name in ("sums", "own_step", "own_decay")]
+    modifiers = getattr(optimizer, "modifiers", None)
+    if (
+        any(asks)
+        or getattr(rule, "rate_at", -1) >= 0
+        or getattr(variant, "point", None)
+        or (modifiers and modifiers.given())
+    ):
+        raise NotTranslatable(f"{rule.name}: its step is more than a rule for one element")
+    unknown = [name for name in rule.takes if name not in optimizer.hyperparameters]
+    if unknown:
+        raise NotTranslatable(f"{rule.name}: takes {unknown[0]}")
 
 
 def _json(value: Any) -> str:

@@ -5,7 +5,7 @@ function walk(surface, optimizer, lr, hyper, start, steps) {
   const coupled = optimizer.decoupled ? 0 : optimizer.decay;
   const decoupled = optimizer.decoupled ? optimizer.decay : 0;
   let carry = optimizer.carry.slice();
-  const slots = [optimizer.slots.slice(), optimizer.slots.slice()];
+  const slots = [0, 1].map((i) => optimizer.slots.map((s) => (s === "p" ? start[i] : s)));
   const p = start.slice();
   const path = new Float64Array(2 * (steps + 1)), loss = new Float64Array(steps + 1);
   const gradient = new Float64Array(2 * (steps + 1));

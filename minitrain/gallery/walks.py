@@ -98,13 +98,44 @@ def walk(
     path, gradient = np.empty((steps + 1, 2)), np.empty((steps + 1, 2))
     loss = np.empty(steps + 1)
     path[0] = first
-    fused = mover.kernels(np.dtype(float))
     with np.errstate(all="ignore"):
-        kernels.walk(
-            path, loss, gradient, drawn if noise else drawn[:0], kernels.address(found.function),
-            *mover.init(np.zeros(2)).arrays, np.full(steps, mover.lr), fused.advance, fused.descend,
-        )  # fmt: skip
+        if _is_one_pass(mover):
+            fused = mover.kernels(np.dtype(float))
+            kernels.walk(
+                path, loss, gradient, drawn if noise else drawn[:0],
+                kernels.address(found.function), *mover.init(np.zeros(2)).arrays,
+                np.full(steps, mover.lr), fused.advance, fused.descend,
+            )  # fmt: skip
+        else:
+            _walk_by_steps(path, loss, gradient, drawn, found, mover)
     return Walk(found, mover, path, loss, gradient, float(noise), seed, chosen)
+
+
+def _is_one_pass(optimizer: Optimizer) -> bool:
+    """Whether a step is ``advance`` and ``descend`` and nothing else: no sums over all parameters
+    before it, and no other place to evaluate than that of the steps."""
+    plain = getattr(optimizer, "_plain", True)
+    return bool(plain) and not getattr(optimizer, "evaluates_elsewhere", False)
+
+
+def _walk_by_steps(
+    path: np.ndarray, loss: np.ndarray, gradient: np.ndarray, noise: np.ndarray,
+    surface: Surface, optimizer: Optimizer,
+) -> None:  # fmt: skip
+    """The walk of an optimizer whose step is more than one pass, by its own ``step``.
+
+    The path shows the place that counts: an average, for one that averages.
+    """
+    p = path[0].copy()
+    state = optimizer.init(p)
+    shown = getattr(optimizer, "evaluated", lambda params, state: params)
+    for t in range(len(path)):
+        slope = np.array(surface(*p)[1:])
+        path[t] = shown(p, state)
+        loss[t] = surface(*path[t])[0]
+        gradient[t] = slope + (noise[t] if t < len(noise) else 0.0)
+        if t + 1 < len(path):
+            optimizer.step(p, gradient[t], state)
 
 
 def tune(
