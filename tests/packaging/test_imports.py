@@ -16,7 +16,7 @@ LAYERS = [
     {"model", "loader", "schedule", "optimizer", "optimizers", "catalogue", "history", "crew"},
     {"course"},
     {"trainer"},
-    {"estimator", "finder", "lab"},
+    {"estimator", "finder", "gallery", "lab"},
     {"cli"},
 ]
 # ... except within a row: (who, imports whom).
