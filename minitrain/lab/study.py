@@ -187,6 +187,7 @@ class _Execution:
         self.total = study.trainings
         self.expected: set[tuple] = set()
         self.done = self.found = 0
+        self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
     def run(self) -> Result:
@@ -347,7 +348,14 @@ class _Execution:
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
         pace = (len(self.runs) - self.found) / seconds
-        return f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        if run.stage == "final" and not run.failed:
+            total, count = self.means.get((run.dataset, run.optimizer), (0.0, 0))
+            self.means[run.dataset, run.optimizer] = total + run.validation_accuracy, count + 1
+            means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+            leader = max(means, key=means.__getitem__)
+            said += f"; ahead in validation: {leader} {100 * means[leader]:.1f} %"
+        return said
 
     def _finish(self) -> Result:
         runs = sorted(
