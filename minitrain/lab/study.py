@@ -242,7 +242,7 @@ class _Execution:
             for schedule in study.schedules
         ]
         chosen: dict[tuple, Config] = {}
-        searching: list[tuple[tuple, tuple[float, float], int]] = []
+        searching: list[tuple[tuple[str, str, str, str], tuple[float, float], int]] = []
         for cell in cells:
             optimizer = study.optimizers[cell[1]]
             if study.trials[cell[2]]:
@@ -273,7 +273,9 @@ class _Execution:
             self.total += sum(study.trials[cell[2]] * TUNING_SEEDS for cell, *_ in again)
         return [chosen[cell] for cell in cells]
 
-    def _trial_configs(self, cell: tuple, rates: tuple[float, float], number: int) -> list[Config]:
+    def _trial_configs(
+        self, cell: tuple[str, str, str, str], rates: tuple[float, float], number: int
+    ) -> list[Config]:
         _, label, arm, _ = cell
         found = spaces.trials(self.study.optimizers[label], arm, rates, self.points[arm])
         return [Config(*cell, number, i, optimizer) for i, optimizer in enumerate(found)]

@@ -116,7 +116,7 @@ def _model(bench: Bench) -> MLP:
         if len(models) > 16:
             models.clear()
         model = models[key] = MLP(bench.sizes)
-        # Room for a mini-batch is the same in every training; to make it anew is 4 % of a short one.
+        # The room for a mini-batch stays the same; to make it anew is 4 % of a short training.
         model.workspace = cache(model.workspace)  # type: ignore[method-assign]
     models[key].parameters[:] = bench.parameters
     return models[key]
