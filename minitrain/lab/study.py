@@ -187,6 +187,7 @@ class _Execution:
         self.total = study.trainings
         self.expected: set[tuple] = set()
         self.done = self.found = 0
+        self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
     def run(self) -> Result:
@@ -241,7 +242,7 @@ class _Execution:
             for schedule in study.schedules
         ]
         chosen: dict[tuple, Config] = {}
-        searching: list[tuple[tuple, tuple[float, float], int]] = []
+        searching: list[tuple[tuple[str, str, str, str], tuple[float, float], int]] = []
         for cell in cells:
             optimizer = study.optimizers[cell[1]]
             if study.trials[cell[2]]:
@@ -272,7 +273,9 @@ class _Execution:
             self.total += sum(study.trials[cell[2]] * TUNING_SEEDS for cell, *_ in again)
         return [chosen[cell] for cell in cells]
 
-    def _trial_configs(self, cell: tuple, rates: tuple[float, float], number: int) -> list[Config]:
+    def _trial_configs(
+        self, cell: tuple[str, str, str, str], rates: tuple[float, float], number: int
+    ) -> list[Config]:
         _, label, arm, _ = cell
         found = spaces.trials(self.study.optimizers[label], arm, rates, self.points[arm])
         return [Config(*cell, number, i, optimizer) for i, optimizer in enumerate(found)]
@@ -347,7 +350,14 @@ class _Execution:
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
         pace = (len(self.runs) - self.found) / seconds
-        return f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        if run.stage == "final" and not run.failed:
+            total, count = self.means.get((run.dataset, run.optimizer), (0.0, 0))
+            self.means[run.dataset, run.optimizer] = total + run.validation_accuracy, count + 1
+            means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+            leader = max(means, key=means.__getitem__)
+            said += f"; ahead in validation: {leader} {100 * means[leader]:.1f} %"
+        return said
 
     def _finish(self) -> Result:
         runs = sorted(
