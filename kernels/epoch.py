@@ -32,6 +32,8 @@ from .layers import (
     transpose_weights,
     weight_gradient,
 )
+from .phases import LOSS as SEEN_LOSS
+from .phases import NORM, RIGHT
 from .random import shuffle, words
 from .threads import PLACES, abort, meet, share
 from .tile import lanes, load, prefetch, store
@@ -262,15 +264,30 @@ def norm(gradient):
     return np.sqrt(total)
 
 
+@inline
+def look_at(evaluated, theta, state, phased):
+    """Bring ``evaluated`` up to date; where it is theta itself, nothing is to be done."""
+    if phased.look:
+        block = np.array([0, theta.size])
+        call(phased.look, (evaluated, theta, state.slots, block, state.c))
+    elif phased.slow.size:
+        copy_row(evaluated, 0, phased.slow, 0, theta.size)
+
+
+bring_up_to_date = jit(look_at)
+
+
 @jit
 def train(
-    theta, good, gradient, work, data, validation, sampling, order,
-    state, advance, descend, rates, first, record, team,
+    theta, evaluated, good, gradient, work, data, validation, sampling, order,
+    state, phased, advance, descend, rates, first, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
     Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
     ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+    ``evaluated`` are the weights that are to be used: theta, or an array of their own where the
+    rule has a point of evaluation, brought up to date after each epoch.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
@@ -292,7 +309,7 @@ def train(
                     draw_order(order, sampling, epoch)
                 for column in range(row.size):
                     row[column] = 0.0
-            call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1)))
+            call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1), rates[s]))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step
         start = batch * sampling.batch_size
@@ -302,18 +319,29 @@ def train(
         begin, end = share(B, _ROWS, thread, threads)
         following = order[start + B : min(start + 2 * B, order.size)]
         announce(data, following, min(begin, following.size), min(end, following.size))
-        call(work.pass_rows, (theta, work, data, rows, begin, end, 1, thread))
+        if phased.collect:
+            call(phased.collect, (theta, gradient, work, data, rows, phased, team))
+        else:
+            call(work.pass_rows, (theta, work, data, rows, begin, end, 1, thread))
         if not meet(shared, threads):
             return step
-        loss, right = summed(work, B)
+        if phased.collect:
+            loss, right = phased.seen[SEEN_LOSS], phased.seen[RIGHT]
+        else:
+            loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
         if batch == 0:
             if leads:
-                copy_row(good, 0, theta, 0, theta.size)
+                copy_row(good, 0, evaluated, 0, theta.size)
             if not meet(shared, threads):
                 return step
-        update_weights(theta, gradient, work, state, descend, rates[s], B, team)
+        if phased.finish:
+            note = np.int64(batch == sampling.steps - 1)
+            arguments = (state, phased, descend, rates[s], step, B, note, team)
+            call(phased.finish, (theta, gradient, work) + arguments)  # noqa: RUF005
+        else:
+            update_weights(theta, gradient, work, state, descend, rates[s], B, team)
         if not meet(shared, threads):
             return step
         if leads:
@@ -321,7 +349,7 @@ def train(
             row[ACCURACY] += right
 
         if batch == sampling.steps - 1:
-            size = norm(gradient)
+            size = phased.seen[NORM] if phased.finish else norm(gradient)
             if not np.isfinite(size):
                 return step
             seen = min(order.size, sampling.steps * sampling.batch_size)
@@ -329,8 +357,12 @@ def train(
                 row[LOSS] /= seen
                 row[ACCURACY] /= seen
                 row[GRADIENT_NORM] = size
+            if leads:
+                look_at(evaluated, theta, state, phased)
+            if not meet(shared, threads):
+                return step
             if validation.X.shape[0]:
-                loss, right_share = mean_loss(theta, work, validation, team)
+                loss, right_share = mean_loss(evaluated, work, validation, team)
                 if leads:
                     row[VALIDATION_LOSS], row[VALIDATION_ACCURACY] = loss, right_share
     return first + rates.size

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import fuse, reference
+from . import modifiers, phases
+from .kernels import epoch, fuse, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels.memory import aligned_zeros
+from .kernels.phases import Phased
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
@@ -29,6 +31,7 @@ class OptimizerState:
     arrays: fuse.State
     names: tuple[str, ...]
     size: int
+    phased: Phased
 
     @property
     def slots(self) -> dict[str, np.ndarray]:
@@ -41,7 +44,8 @@ class Optimizer:
     Names and defaults are torch.optim's; ``betas=(0.9, 0.999)`` may be given as ``beta1`` and
     ``beta2``.  All optimizers take ``weight_decay``; ``decoupled_weight_decay`` says whether it
     acts on the parameters (AdamW) or is added to the gradient, and ``decay_biases=False`` leaves
-    the biases out.
+    the biases out.  Clipping, averages of the weights, Lookahead and other :class:`Modifiers` are
+    options of all optimizers too.
 
     Raises
     ------
@@ -51,14 +55,23 @@ class Optimizer:
 
     def __init__(self, rule: Rule | str, **given: Any) -> None:
         self.rule = get_rule(rule) if isinstance(rule, str) else rule
-        self.hyperparameters = _complete(self.rule, given)
+        own, self.modifiers = modifiers.split(given)
+        self.hyperparameters = _complete(self.rule, own)
         complaint = self.rule.check(**self.hyperparameters)
         if complaint:
             raise ValueError(f"{self.rule.name}: {complaint}")
-        self.variant = self.rule.choose(self.hyperparameters)
-        inputs = self.rule.inputs(self.hyperparameters)
-        carried = [float(v) for v in self.rule.carry.values()]
-        self._n = len(self.rule.evaluate(1, carried, inputs)[0])
+        # The rule that is compiled: with the wrappers around it that modifiers ask for.
+        variant = self.rule.choose(self.hyperparameters)
+        self._rule, self.variant = self.modifiers.wrap(self.rule, variant)
+        values = {**self.hyperparameters, **vars(self.modifiers)}
+        self._inputs = self._rule.inputs(values)
+        self._carried = self._rule.starts(self._rule.carry, values)
+        self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
+        # A step is one pass, without phases.
+        self._plain = self._rule.sums is None and not (
+            self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
+        )
+        self._counts = _count(self._rule, self.variant, self._carried, self._inputs, self._kept)
 
     @property
     def name(self) -> str:
@@ -70,7 +83,9 @@ class Optimizer:
 
     def replace(self, **changes: Any) -> "Optimizer":
         """The same optimizer with other hyperparameters."""
-        return Optimizer(self.rule, **{**self.hyperparameters, **changes})
+        return Optimizer(
+            self.rule, **{**self.hyperparameters, **self.modifiers.given(), **changes}
+        )
 
     def init(self, params: np.ndarray, blocks: Sequence[Block] | None = None) -> OptimizerState:
         """Fresh state for flat parameters (P,) of float32 or float64.
@@ -78,50 +93,94 @@ class Optimizer:
         ``blocks`` say which of them are biases; without them everything counts as weights.
         """
         _check_flat("params", params)
-        whole = [Block("parameters", 0, params.size, (params.size, 1))]
-        ranges = _ranges(blocks or whole, self.hyperparameters)
+        blocks = blocks or [Block("parameters", 0, params.size, (params.size, 1))]
+        ranges = _ranges(blocks, self.hyperparameters, self.modifiers.layer_lr)
         stride = -(-params.size // _LINE_NUMBERS) * _LINE_NUMBERS
         slots = aligned_zeros((len(self.variant.slots), stride), params.dtype)
         for slot, name in zip(slots, self.variant.slots, strict=True):
-            if name in self.rule.start:
-                slot[:] = self.hyperparameters[self.rule.start[name]]
+            start = self.rule.start.get(name)
+            if start is not None:
+                first = params if start == "p" else self.hyperparameters[start]
+                slot[: params.size] = first
         arrays = fuse.State(
             slots,
-            np.array(list(self.rule.carry.values()), float),
-            np.array(self.rule.inputs(self.hyperparameters), float),
-            np.zeros(self._n),
+            np.array(self._carried, float),
+            np.array(self._inputs, float),
+            np.zeros(self._counts.c),
             np.array([r[0] for r in ranges], np.int64),
             np.array([r[1] for r in ranges], float),
         )
-        return OptimizerState(0, arrays, self.variant.slots, params.size)
+        phased = phases.prepare(
+            params, blocks, self._rule, self._counts, self._kept, self.modifiers,
+            self.kernels(params.dtype),
+        )  # fmt: skip
+        return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        return fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        return fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
+
+    @property
+    def evaluates_elsewhere(self) -> bool:
+        """Whether the weights to use are not those that the steps are made on."""
+        return self.variant.point is not None or bool(self.modifiers.lookahead)
+
+    def evaluated(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
+        """The weights (P,) to use: ``params``, or a new array where the optimizer averages them."""
+        if not self.evaluates_elsewhere or not state.t:
+            return params
+        seen = np.empty_like(params)
+        epoch.bring_up_to_date(seen, params, state.arrays, state.phased)
+        return seen
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
         _check_step(params, gradient, state)
-        advance, descend, _ = self.kernels(params.dtype)
+        kernels = self.kernels(params.dtype)
         state.t += 1
-        fuse.step(params, gradient, *state.arrays, self.lr, state.t, advance, descend)
+        if self._plain:
+            fuse.step(
+                params, gradient, *state.arrays, self.lr, state.t, kernels.advance, kernels.descend
+            )
+            return
+        self._refuse_sam()
+        phased = state.phased
+        if phased.modifies:
+            phased.spare[:] = gradient
+            gradient = phased.spare
+        phases.step(params, gradient, state.arrays, phased, self.lr, state.t, kernels)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
     ) -> None:
         """The same step with plain NumPy, an array operation at a time; the same bits."""
         _check_step(params, gradient, state)
+        self._refuse_sam()
+        phased = state.phased
         state.t += 1
+        if phased.modifies:
+            gradient = reference.modified(
+                gradient, state.arrays.blocks, phased.columns, phased.modifiers, state.t
+            )
         reference.step_reference(
-            params, gradient, state.arrays, self.lr, state.t, self.rule, self.variant
+            params, gradient, state.arrays, self.lr, state.t, self._rule, self.variant, phased.kept
         )
+        if phased.lookahead and state.t % phased.lookahead == 0:
+            slow = phased.slow
+            slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
+            params[:] = slow
+
+    def _refuse_sam(self) -> None:
+        if self.modifiers.sam is not None:
+            raise ValueError("sam: needs a second gradient for each step; use a Trainer")
 
     def __reduce__(self) -> tuple:
-        return _restore, (self.rule, self.hyperparameters)
+        return _restore, (self.rule, {**self.hyperparameters, **self.modifiers.given()})
 
     def __repr__(self) -> str:
         defaults = self.rule.defaults
         shown = {k: v for k, v in self.hyperparameters.items() if k == "lr" or v != defaults[k]}
+        shown |= self.modifiers.given()
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
@@ -139,11 +198,12 @@ def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
         given["beta1"], given["beta2"] = betas
     for name in given:
         if name not in rule.defaults:
-            near = get_close_matches(name, rule.defaults, n=1)
+            near = get_close_matches(name, [*rule.defaults, *modifiers.NAMES], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(
                 f"{rule.name}: unknown hyperparameter {name!r}{hint} "
-                f"Accepted: {', '.join(rule.defaults)}"
+                f"Accepted: {', '.join(rule.defaults)}, and the modifiers of every optimizer: "
+                f"{', '.join(modifiers.NAMES)}"
             )
     return {
         name: _check_value(rule.name, name, given.get(name, default), default)
@@ -168,16 +228,35 @@ def _check_value(rule: str, name: str, value: Any, default: Any) -> Any:
     return number
 
 
+def _count(
+    rule: Rule, variant: Any, carried: list[float], inputs: list[float], kept: list[float]
+) -> fuse.Counts:
+    """How many coefficients, terms, kept scalars and factors there are: by asking for them."""
+    with np.errstate(all="ignore"):
+        numbers = [np.float64(value) for value in inputs]
+        c = rule.evaluate(1, [np.float64(value) for value in carried], numbers)[0]
+        if rule.sums is None:
+            return fuse.Counts(len(c), 0, 0, 0)
+        one = np.ones(1)
+        whole = (*c, *kept, 0.0) if rule.own_decay else (*c, *kept)
+        terms = variant.terms(one, one, *[one] * len(variant.slots), whole)
+        values, _ = rule.sums.evaluate(c, list(map(np.float64, kept)), [np.float64(1)] * len(terms))
+        return fuse.Counts(len(c), len(terms), len(kept), len(values))
+
+
 def _ranges(
-    blocks: Sequence[Block], hyper: Mapping[str, Any]
+    blocks: Sequence[Block], hyper: Mapping[str, Any], layer_lr: tuple[float, ...] | None
 ) -> list[tuple[tuple[int, int], tuple[float, float, float]]]:
     """((start, stop), (lr scale, coupled decay, decoupled decay)) of each block."""
+    if layer_lr is not None and 2 * len(layer_lr) != len(blocks):
+        raise ValueError(f"layer_lr: {len(layer_lr)} factors for {len(blocks) // 2} layers")
     ranges = []
-    for block in blocks:
+    for number, block in enumerate(blocks):
         decay = hyper["weight_decay"]
         if block.is_bias and not hyper["decay_biases"]:
             decay = 0.0
-        scales = (1.0, 0.0, decay) if hyper["decoupled_weight_decay"] else (1.0, decay, 0.0)
+        scale = 1.0 if layer_lr is None else layer_lr[number // 2]
+        scales = (scale, 0.0, decay) if hyper["decoupled_weight_decay"] else (scale, decay, 0.0)
         ranges.append(((block.start, block.stop), scales))
     return ranges
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import phases
 from .crew import choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
@@ -79,6 +80,9 @@ class Trainer:
         Called with the history after every epoch; a true return value ends the training.
     threads
         How many share the work of a step; None: as many as pay.  The result is the same.
+    accumulate
+        Mini-batches whose gradients make one step: their mean over all rows.  Rates, schedules
+        and the history count such steps.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Trainer:
         schedule: Schedule = constant,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
+        accumulate: int = 1,
     ) -> None:
         if not isinstance(model, MLP):
             raise TypeError(f"model: {type(model).__name__}; accepted: an MLP")
@@ -101,6 +106,7 @@ class Trainer:
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
+        self.accumulate = check_count("accumulate", accumulate)
 
     def fit(
         self,
@@ -155,6 +161,7 @@ class Trainer:
                     break
         except KeyboardInterrupt:
             stop_reason = "interrupted"
+            run.show()
         history = run.history()
         history.stop_reason = stop_reason
         if best and best.epoch is not None:
@@ -190,17 +197,27 @@ class _Run:
                 self._data.X, _targets(self._data), trainer.batch_size, seed=trainer.seed
             )
         )
-        self._sampling = loader.sampling
-        self._steps = len(loader)
+        self._sampling = _accumulating(loader, trainer.accumulate)
+        self._steps = self._sampling.steps
         self._total = epochs * self._steps
         self._lr, self._schedule = optimizer.lr, trainer.schedule
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
+        # What the steps are made on; the model shows the weights that are to be evaluated.
+        self._theta = model.parameters
+        if optimizer.evaluates_elsewhere:
+            self._theta = aligned_zeros(model.n_parameters, model.dtype)
+            self._theta[:] = model.parameters
+        self._optimizer = optimizer
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
         self._threads = choose_threads(trainer.threads, flops)
         self._work = model.workspace(loader.batch_size, self._threads)
+        self._phased = phases.for_training(
+            self._state.phased, self._theta, self._gradient, self._work, self._data,
+            self._state.arrays, trainer.accumulate > 1,
+        )  # fmt: skip
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
         self._has_validation = validation is not None
         self._seconds = np.full(epochs, np.nan)
@@ -236,8 +253,9 @@ class _Run:
         # and the next call must not make a hundred of them.
         fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
         self._most = max(1, min(fitting, 2 * self._most))
-        if reached < self.step + count or not np.isfinite(self._model.parameters).all():
+        if reached < self.step + count or not np.isfinite(self._theta).all():
             self.failed_at = min(reached, self.step + count - 1)
+        self._state.t = self.step + count
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
         # When the epochs ended that this call finished, as if all steps took equally long.
@@ -253,13 +271,19 @@ class _Run:
             # Compiled code does not warn; without the JIT it must not either.
             with np.errstate(all="ignore"):
                 return epoch.train(
-                    self._model.parameters, self.good, self._gradient, self._work, self._data,
-                    self._validation, self._sampling, self._order, self._state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, self.step, self._record,
-                    member,
+                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
+                    self._data, self._validation, self._sampling, self._order,
+                    self._state.arrays, self._phased, self._kernels.advance,
+                    self._kernels.descend, rates, self.step, self._record, member,
                 )  # fmt: skip
 
         return together(train, self._threads)
+
+    def show(self) -> None:
+        """Give the model the weights to be evaluated, in the middle of an epoch."""
+        seen = self._optimizer.evaluated(self._theta, self._state)
+        if seen is not self._model.parameters:
+            self._model.parameters[:] = seen
 
     def _rates(self, steps: np.ndarray) -> np.ndarray:
         """Learning rates of these steps; a ValueError if the schedule gives something else."""
@@ -308,6 +332,13 @@ class _Best:
             self.epoch = len(history)
             self.parameters[:] = parameters
         return len(history) - self.epoch >= self.patience
+
+
+def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
+    """The loader's mini-batches, ``count`` of them to a step."""
+    rows = min(loader.batch_size * count, len(loader.X))
+    steps = len(loader.X) // rows if loader.drop_last else -(-len(loader.X) // rows)
+    return loader.sampling._replace(batch_size=rows, steps=steps)
 
 
 def _targets(data: epoch.Data) -> np.ndarray:

@@ -13,13 +13,23 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"kernels", "datasets"},
     {"inputs", "console"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
+    {
+        "model", "loader", "schedule", "optimizer", "optimizers", "history", "crew",
+        "modifiers", "phases",
+    },
     {"trainer"},
     {"estimator", "lab"},
     {"cli"},
 ]
 # ... except within a row: (who, imports whom).
-NEIGHBOURS = {("optimizer", "model"), ("optimizers", "optimizer")}
+NEIGHBOURS = {
+    ("optimizer", "model"),
+    ("optimizer", "modifiers"),
+    ("optimizer", "phases"),
+    ("optimizers", "optimizer"),
+    ("phases", "model"),
+    ("phases", "modifiers"),
+}
 # These two rooms are for everybody: they use nothing of minitrain, and of others only
 OUTSIDE = {"kernels": {"numpy", "numba", "llvmlite"}, "datasets": {"numpy", "sklearn"}}
 
