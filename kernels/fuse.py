@@ -27,6 +27,7 @@ from numba.extending import intrinsic
 
 from ._jit import COMPILED, address_of, inline, jit
 from .rule import Rule, Sums, Variant, code_hash
+from .scalar import for_scalars
 from .tile import lanes, load, splat, total
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
@@ -324,7 +325,7 @@ def _compiled(
     def compiled(template: Callable, what: Callable, *constants: Any, takes: tuple) -> Any:
         named = [c for c in constants if not callable(c)]
         key = f"{code_hash(what)} {shape} {counts} {n_slots} {named}"
-        kernel = template(inline(what), *constants, key)
+        kernel = template(inline(for_scalars(what)), *constants, key)
         dispatchers.append(kernel)
         return address_of(kernel, types.void(*takes))
 

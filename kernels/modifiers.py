@@ -69,7 +69,7 @@ _fill = jit(fill_normal)
 
 
 def noise_of(seed, step, portion):
-    """The numbers (PORTION,) that are added to a portion of the gradient, before they are scaled."""
+    """The numbers (PORTION,) that are scaled and added to a portion of the gradient."""
     u = np.empty(PORTION)
     _fill(u, seed, step, portion)
     return u

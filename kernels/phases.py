@@ -26,8 +26,8 @@ from .tile import lanes
 # (all layers before the first update), ``one_group`` (sums over all parameters).  Arrays:
 # ``portions`` (start, stop, block), ``firsts`` (each block's first portion), ``columns`` (of each
 # weight matrix; 0 for a bias), ``partials`` (a row per portion), ``rows`` (coefficients and factors
-# of each group), ``kept``, ``spare`` (a second gradient), ``home`` (where SAM comes back to), ``slow``
-# (Lookahead's weights), ``seen``.
+# of each group), ``kept``, ``spare`` (a second gradient), ``home`` (where SAM comes back to),
+# ``slow`` (Lookahead's weights), ``seen``.
 Phased = namedtuple(
     "Phased",
     "collect finish tally settle look whole one_group terms modifies modifiers sam "
@@ -247,6 +247,4 @@ def step_in_phases(
     """One step on all blocks, from Python; the gradient is changed where it is modified."""
     state = State(slots, carry, hyper, c, blocks, scales)
     call(advance, (c, carry, hyper, np.float64(t), rate))
-    apply_phases(
-        theta, gradient, state, phased, descend, rate, t - 1, 0, blocks.shape[0], team
-    )
+    apply_phases(theta, gradient, state, phased, descend, rate, t - 1, 0, blocks.shape[0], team)

@@ -89,7 +89,9 @@ def _factors(
             terms = variant.terms(p, g + coupled * p, *slots, cs)
             partials += list(zip(*(portion_sums(term) for term in terms), strict=True))
         sums = [np.float64(in_order(values)) for values in zip(*partials, strict=True)]
-        sums = sums or [np.float64(0.0)] * len(variant.terms(*_nothing(theta, rule, variant, c, row)))
+        sums = sums or [np.float64(0.0)] * len(
+            variant.terms(*_nothing(theta, rule, variant, c, row))
+        )
         values, row[:] = rule.sums.evaluate(tuple(map(np.float64, c)), list(row), sums)
         found += [values] * len(group)
     return found

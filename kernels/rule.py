@@ -28,6 +28,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
+from .interval import Interval
+
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
 
 
@@ -74,7 +76,9 @@ class Rule:
     hyperparameters, ``start`` names the hyperparameter from which a slot starts where that is not
     zero, or "p" for the parameters, ``rates`` is the range in which a search looks for lr.
     ``own_step``: the direction contains the rate; ``own_decay``: decoupled decay stands last in c
-    and is for the rule to apply.
+    and is for the rule to apply.  ``ranges`` is what a hyperparameter may be where that does not
+    follow from its name.  For readers: ``family``, ``elsewhere`` (library: its name there) and
+    ``defaults_from``.
     """
 
     name: str
@@ -88,6 +92,10 @@ class Rule:
     rates: tuple[float, float]
     paper: str
     doc: str
+    ranges: Mapping[str, Interval]
+    family: str
+    elsewhere: Mapping[str, str]
+    defaults_from: str
     own_step: bool = False
     own_decay: bool = False
     sums: Sums | None = None
@@ -104,7 +112,17 @@ class Rule:
 
         return add
 
-    def derive(self, name: str, *, title: str, paper: str, doc: str, **defaults: Any) -> "Rule":
+    def derive(
+        self,
+        name: str,
+        *,
+        title: str,
+        paper: str,
+        doc: str,
+        elsewhere: Mapping[str, str] | None = None,
+        defaults_from: str | None = None,
+        **defaults: Any,
+    ) -> "Rule":
         """The same rule under another name, with other defaults."""
         return _register(
             replace(
@@ -113,6 +131,8 @@ class Rule:
                 title=title,
                 paper=paper,
                 doc=inspect.cleandoc(doc),
+                elsewhere=dict(elsewhere or {}),
+                defaults_from=defaults_from or self.defaults_from,
                 defaults={**self.defaults, **defaults},
             )
         )
@@ -125,6 +145,19 @@ class Rule:
     @property
     def flags(self) -> frozenset:
         return frozenset().union(*self.variants)
+
+    @property
+    def year(self) -> int | None:
+        """Year of the first publication that ``paper`` cites."""
+        found = re.search(r"\((\d{4})\)", self.paper)
+        return int(found[1]) if found else None
+
+    def range_of(self, name: str) -> Interval:
+        """What the hyperparameter ``name`` may be."""
+        if name in self.ranges:
+            return self.ranges[name]
+        fraction = re.fullmatch(r"beta\d?|alpha|rho", name)
+        return Interval("[0, 1)" if fraction else "[0, inf)")
 
     def choose(self, values: Mapping[str, Any]) -> Variant:
         """The variant for these hyperparameters.
@@ -178,6 +211,7 @@ def rule(
     start: Mapping[str, str] | None = None,
     check: Callable[..., str | None] = lambda **_: None,
     rates: tuple[float, float] = (1e-5, 1.0),
+    ranges: Mapping[str, str] | None = None,
     paper: str = "",
     own_step: bool = False,
     own_decay: bool = False,
@@ -186,6 +220,9 @@ def rule(
     kept: Mapping[str, float | str] | None = None,
     over: str = "block",
     point: Callable | None = None,
+    family: str = "",
+    elsewhere: Mapping[str, str] | None = None,
+    defaults_from: str = "",
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
     **hyperparameters: float | bool,
@@ -205,9 +242,13 @@ def rule(
     the c of ``update`` (see :class:`Sums`).  ``point(p, *slots, c)`` is the weight that is to be
     evaluated, where that is not p.
 
+    ``ranges`` says what hyperparameters may be, e.g. ``{"nu": "[0, 1]"}``; without it, what is
+    named beta, alpha or rho is in [0, 1) and everything else at least 0.
+
     Raises
     ------
     ValueError
+        If a range is of a hyperparameter that there is not.
         If the update holds a number: ``0.5 * g`` would be computed in float64 inside a float32
         kernel and in float32 by the reference.  Numbers belong into ``coefficients``.
     """
@@ -218,6 +259,8 @@ def rule(
         "decoupled_weight_decay": decoupled_weight_decay,
         "decay_biases": True,
     }
+    for unknown in set(ranges or ()) - {"lr", *hyperparameters}:
+        raise ValueError(f"{name}: ranges: no hyperparameter {unknown!r}")
 
     def register(update: Callable) -> Rule:
         carried = tuple(carry or ())
@@ -236,6 +279,10 @@ def rule(
             own_step=own_step,
             own_decay=own_decay,
             sums=_read_sums(name, terms, factors, kept, over),
+            ranges={n: Interval(text) for n, text in (ranges or {}).items()},
+            family=family,
+            elsewhere=dict(elsewhere or {}),
+            defaults_from=defaults_from,
             variants={frozenset(): _read_variant(name, update, terms, point)},
         )
         return _register(made)

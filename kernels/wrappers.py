@@ -1,7 +1,8 @@
 """Wrappers around any rule: a rule in, a rule out, compiled and referenced like any other.
 
 A wrapper puts its own coefficients in front of the rule's, its slot behind the rule's slots.  The
-new rules are not registered: an optimizer makes one when it is asked to.
+new rules are not registered: an optimizer makes one when it is asked to.  What a wrapper's function
+captures is compiled with it (scalar.py).
 """
 
 from collections.abc import Callable
@@ -9,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ._jit import inline
 from .rule import Rule, Sums, Variant
 
 
@@ -22,7 +22,7 @@ def averaged(
     in: of those before step t, and of those after it.  The average lags a step behind the weights,
     which are known only after the framework has made the step; ``point`` makes good for it.
     """
-    update = inline(variant.update)
+    update = variant.update
 
     def with_average(p, g, *rest):
         a, c = rest[-2], rest[-1]
@@ -72,7 +72,7 @@ def cautious(rule: Rule, variant: Variant) -> tuple[Rule, Variant]:
     u <- u · m / max(mean(m), 1e-3) with m = 1 where u g > 0, else 0; the mean is over a weight
     matrix or bias vector.  Liang et al. (2024), Cautious optimizers, arXiv 2411.16085.
     """
-    update, last = inline(variant.update), -2 if rule.own_decay else -1
+    update, last = variant.update, -2 if rule.own_decay else -1
 
     def agreement(p, g, *rest):
         c = rest[-1]
@@ -111,7 +111,7 @@ def _zero_and_one(t):
 
 def _in_front(rule: Rule, extra: Callable, names: tuple[str, ...]) -> dict:
     """Coefficients that are those of ``extra(t, *names)`` and then the rule's own."""
-    inner, outer = inline(rule.coefficients), inline(extra)
+    inner, outer = rule.coefficients, extra
     n = len(rule.carry) + len(rule.takes)
 
     if rule.carry:
@@ -129,10 +129,8 @@ def _in_front(rule: Rule, extra: Callable, names: tuple[str, ...]) -> dict:
 
 def _behind(function: Callable, n: int) -> Callable:
     """An element function that skips the first n coefficients, and a slot."""
-    inner = inline(function)
-
     def behind(p, g, *rest):
-        return inner(p, g, *rest[:-2], rest[-1][n:])
+        return function(p, g, *rest[:-2], rest[-1][n:])
 
     return behind
 
@@ -140,7 +138,7 @@ def _behind(function: Callable, n: int) -> Callable:
 def _behind_sums(sums: Sums | None, n: int) -> Sums | None:
     if sums is None:
         return None
-    inner = inline(sums.factors)
+    inner = sums.factors
 
     def factors(c, *rest):
         return inner(c[n:], *rest)

@@ -1,6 +1,6 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -41,11 +41,11 @@ class OptimizerState:
 class Optimizer:
     """A rule and its hyperparameters, e.g. ``mt.optimizers.Adam(lr=1e-3)``.
 
-    Names and defaults are torch.optim's; ``betas=(0.9, 0.999)`` may be given as ``beta1`` and
-    ``beta2``.  All optimizers take ``weight_decay``; ``decoupled_weight_decay`` says whether it
-    acts on the parameters (AdamW) or is added to the gradient, and ``decay_biases=False`` leaves
-    the biases out.  Clipping, averages of the weights, Lookahead and other :class:`Modifiers` are
-    options of all optimizers too.
+    Names and defaults are torch.optim's where it has the rule.  ``betas=(0.9, 0.999)`` may be given
+    as ``beta1`` and ``beta2``, and so may ``etas``, ``nus`` and the like.  All optimizers take
+    ``weight_decay``; ``decoupled_weight_decay`` says whether it acts on the parameters (AdamW) or
+    is added to the gradient, and ``decay_biases=False`` leaves the biases out.  Clipping, averages
+    of the weights, Lookahead and other :class:`Modifiers` are options of all optimizers too.
 
     Raises
     ------
@@ -83,9 +83,7 @@ class Optimizer:
 
     def replace(self, **changes: Any) -> "Optimizer":
         """The same optimizer with other hyperparameters."""
-        return Optimizer(
-            self.rule, **{**self.hyperparameters, **self.modifiers.given(), **changes}
-        )
+        return Optimizer(self.rule, **{**self.hyperparameters, **self.modifiers.given(), **changes})
 
     def init(self, params: np.ndarray, blocks: Sequence[Block] | None = None) -> OptimizerState:
         """Fresh state for flat parameters (P,) of float32 or float64.
@@ -191,11 +189,10 @@ def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
 def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults overlaid with what was given, every value checked."""
     given = dict(given)
-    if "betas" in given and "beta1" in rule.defaults:
-        betas = given.pop("betas")
-        if not isinstance(betas, Sequence) or len(betas) != 2:
-            raise ValueError(f"{rule.name}: betas: {betas!r}; accepted: a pair (beta1, beta2)")
-        given["beta1"], given["beta2"] = betas
+    for name in [name for name in given if name not in rule.defaults]:
+        members = _members(rule, name)
+        if members:
+            given |= _unpack(rule.name, name, given.pop(name), members)
     for name in given:
         if name not in rule.defaults:
             near = get_close_matches(name, [*rule.defaults, *modifiers.NAMES], n=1)
@@ -206,25 +203,36 @@ def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"{', '.join(modifiers.NAMES)}"
             )
     return {
-        name: _check_value(rule.name, name, given.get(name, default), default)
+        name: _check_value(rule, name, given.get(name, default), default)
         for name, default in rule.defaults.items()
     }
 
 
-def _check_value(rule: str, name: str, value: Any, default: Any) -> Any:
+def _members(rule: Rule, name: str) -> list[str]:
+    """The hyperparameters that a plural stands for: betas for beta1 and beta2."""
+    members = [n for n in rule.defaults if re.fullmatch(rf"{re.escape(name[:-1])}(\d|_[a-z]+)", n)]
+    return members if name.endswith("s") and len(members) > 1 else []
+
+
+def _unpack(rule: str, name: str, values: Any, members: list[str]) -> dict[str, Any]:
+    if not isinstance(values, Sequence) or len(values) != len(members):
+        kind = "a pair" if len(members) == 2 else f"{len(members)} numbers"
+        raise ValueError(f"{rule}: {name}: {values!r}; accepted: {kind} ({', '.join(members)})")
+    return dict(zip(members, values, strict=True))
+
+
+def _check_value(rule: Rule, name: str, value: Any, default: Any) -> Any:
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{rule}: {name}: {value!r}; accepted: True or False")
+            raise ValueError(f"{rule.name}: {name}: {value!r}; accepted: True or False")
         return bool(value)
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{rule}: {name}: {value!r} is not a number") from None
-    fraction = name.startswith("beta") or name in ("alpha", "rho")
-    least, most = (0.0, 1.0) if fraction else (0.0, math.inf)
-    if not (math.isfinite(number) and least <= number < most):
-        accepted = "[0, 1)" if fraction else "finite, at least 0"
-        raise ValueError(f"{rule}: {name}: {value!r} is out of range; accepted: {accepted}")
+        raise ValueError(f"{rule.name}: {name}: {value!r} is not a number") from None
+    accepted = rule.range_of(name)
+    if number not in accepted:
+        raise ValueError(f"{rule.name}: {name}: {value!r} is out of range; accepted: {accepted}")
     return number
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import float64, int64, types, typeof
+from numba import float64, int64, typeof, types
 
 from .kernels import epoch, fuse
 from .kernels import phases as kernels

@@ -23,8 +23,12 @@ def coefficients(t, base_lr, beta1, beta2, eps, final_lr, gamma):
     gamma=1e-3,
     amsbound=False,
     coefficients=coefficients,
+    ranges={"gamma": "(0, inf)"},
     paper="Luo et al. (2019), Adaptive gradient methods with dynamic bound of learning rate, "
     "arXiv 1902.09843",
+    family="Adam",
+    elsewhere={"pytorch_optimizer": "AdaBound"},
+    defaults_from="the authors' code",
 )
 def adabound(p, g, m, v, c):
     """Adam whose rate per parameter is bounded ever more closely, so that it ends as SGD.

@@ -20,7 +20,11 @@ def coefficients(t, eta, lr, lambd, alpha, t0):
     coefficients=coefficients,
     carry={"eta": "lr"},
     own_step=True,
+    ranges={"alpha": "[0, inf)"},
     paper="Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging",
+    family="averaging",
+    elsewhere={"torch": "ASGD", "pytorch_optimizer": "ASGD"},
+    defaults_from="torch",
 )
 def asgd(p, g, c):
     """SGD with a rate that falls by itself and, on request, the average of the weights.

@@ -12,7 +12,7 @@ def coefficients(t, lr, beta1, beta2, eps):
 
 
 def terms(p, g, m, v, s, c):
-    _, _, _, _, beta3, fresh_s, eps, rate, d, _, decay = c
+    _, _, _, _, beta3, fresh_s, eps, rate, d, _, _ = c
     along = g * s / (np.sqrt(v) + eps)
     return along, np.abs(beta3 * s + fresh_s * (d * rate) * g)
 
@@ -39,10 +39,14 @@ def factors(c, d, numerator, along, s_size):
     kept={"d": "d0", "numerator": 0.0},
     over="all",
     own_step=True,
+    ranges={"d0": "(0, inf)"},
     own_decay=True,
     rates=(0.1, 10.0),
     paper="Defazio & Mishchenko (2023), Learning-rate-free learning by D-Adaptation, "
     "arXiv 2301.07733",
+    family="learning-rate-free",
+    elsewhere={"optax": "contrib.dadapt_adamw", "pytorch_optimizer": "DAdaptAdam"},
+    defaults_from="optax",
 )
 def dadapt_adamw(p, g, m, v, s, c):
     """AdamW that estimates its own rate from how gradients and steps so far go together.

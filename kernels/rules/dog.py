@@ -32,6 +32,9 @@ def factors(c, distance, squares, moved, g_square, p_square):
     over="all",
     rates=(0.1, 10.0),
     paper="Ivgi, Hinder & Carmon (2023), DoG is SGD's best friend, arXiv 2302.12022",
+    family="learning-rate-free",
+    elsewhere={"optax": "contrib.dog"},
+    defaults_from="optax",
 )
 def dog(p, g, x0, c):
     """SGD without a rate to tune: the distance from the start over the size of all gradients.

@@ -38,6 +38,9 @@ def factors(c, p_square, u_square):
     factors=factors,
     own_decay=True,
     paper="You et al. (2020), Large batch optimization for deep learning, arXiv 1904.00962",
+    family="layer-wise",
+    elsewhere={"optax": "lamb", "Keras": "Lamb", "pytorch_optimizer": "Lamb"},
+    defaults_from="optax",
 )
 def lamb(p, g, m, v, c):
     """Adam whose step in each layer is as long, in proportion, as the layer's weights.

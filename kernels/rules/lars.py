@@ -33,6 +33,9 @@ def factors(c, p_square, g_square):
     rates=(1e-3, 100.0),
     paper="You, Gitman & Ginsburg (2017), Large batch training of convolutional networks, "
     "arXiv 1708.03888",
+    family="layer-wise",
+    elsewhere={"optax": "lars", "pytorch_optimizer": "LARS"},
+    defaults_from="optax",
 )
 def lars(p, g, v, c):
     """Momentum whose rate in each layer is in proportion to ||weights|| / ||gradient||.

@@ -33,6 +33,9 @@ def factors(c, v, g_square):
     own_decay=True,
     paper="Ginsburg et al. (2019), Stochastic gradient methods with layer-wise adaptive moments, "
     "arXiv 1905.11286",
+    family="layer-wise",
+    elsewhere={"optax": "novograd", "pytorch_optimizer": "NovoGrad"},
+    defaults_from="optax; lr from the paper",
 )
 def novograd(p, g, m, c):
     """Adam with a single second moment per layer: that of the norm of its gradient.

@@ -14,7 +14,7 @@ def coefficients(t, lr, beta1, beta2, eps, d0, d_coef, use_bias_correction, safe
 
 
 def terms(p, g, m, v, s, x0, c):
-    _, _, _, _, beta3, _, d0, _, _, of_s, d, _, decay = c
+    _, _, _, _, beta3, _, d0, _, _, of_s, d, _, _ = c
     return g * (x0 - p), np.abs(beta3 * s + d / d0 * (d * of_s) * g)
 
 
@@ -44,10 +44,14 @@ def factors(c, d, numerator, along, s_size):
     kept={"d": "d0", "numerator": 0.0},
     over="all",
     own_step=True,
+    ranges={"d0": "(0, inf)"},
     own_decay=True,
     rates=(0.1, 10.0),
     paper="Mishchenko & Defazio (2024), Prodigy: an expeditiously adaptive parameter-free learner, "
     "arXiv 2306.06101",
+    family="learning-rate-free",
+    elsewhere={"optax": "contrib.prodigy", "pytorch_optimizer": "Prodigy"},
+    defaults_from="the authors' code",
 )
 def prodigy(p, g, m, v, s, x0, c):
     """AdamW that estimates its own rate d from the distance to the start, faster than D-Adaptation.

@@ -15,11 +15,6 @@ def coefficients(t, lr_max, weights, lr, beta1, beta2, eps, r, weight_lr_power):
     return (ck, lr, lr_y, beta2, 1.0 - beta2, correct_v, eps, 1.0 - 1.0 / beta1), (lr_max, weights)
 
 
-def check(beta1, **_):
-    if not beta1 > 0.0:
-        return f"beta1: {beta1}; accepted: above 0 and below 1"
-
-
 def point(p, z, v, c):
     _, _, _, _, _, _, _, to_x = c
     return p + to_x * (z - p)
@@ -38,12 +33,19 @@ def point(p, z, v, c):
     coefficients=coefficients,
     carry={"lr_max": 0.0, "weights": 0.0},
     start={"z": "p"},
-    check=check,
+    ranges={"beta1": "(0, 1)"},
     point=point,
     own_step=True,
     own_decay=True,
     rates=(1e-4, 1.0),
     paper="Defazio et al. (2024), The road less scheduled, arXiv 2405.15682",
+    family="averaging",
+    elsewhere={
+        "optax": "contrib.schedule_free_adamw",
+        "Keras": "ScheduleFreeAdamW",
+        "pytorch_optimizer": "ScheduleFreeAdamW",
+    },
+    defaults_from="the authors' code",
 )
 def schedule_free_adamw(p, g, z, v, c):
     """AdamW without a schedule: steps on z, gradients at y, and the average x is evaluated.

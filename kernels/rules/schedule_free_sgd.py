@@ -10,11 +10,6 @@ def coefficients(t, lr_max, weights, lr, momentum, r, weight_lr_power):
     return (ck, lr, lr * (1.0 - momentum * (1.0 - ck)), to_x), (lr_max, weights)
 
 
-def check(momentum, **_):
-    if not 0.0 < momentum < 1.0:
-        return f"momentum: {momentum}; accepted: above 0 and below 1"
-
-
 def point(p, z, c):
     _, _, _, to_x = c
     return p + to_x * (z - p)
@@ -30,12 +25,15 @@ def point(p, z, c):
     coefficients=coefficients,
     carry={"lr_max": 0.0, "weights": 0.0},
     start={"z": "p"},
-    check=check,
+    ranges={"momentum": "(0, 1)"},
     point=point,
     own_step=True,
     own_decay=True,
     rates=(1e-3, 100.0),
     paper="Defazio et al. (2024), The road less scheduled, arXiv 2405.15682",
+    family="averaging",
+    elsewhere={"optax": "contrib.schedule_free_sgd", "pytorch_optimizer": "ScheduleFreeSGD"},
+    defaults_from="the authors' code",
 )
 def schedule_free_sgd(p, g, z, c):
     """SGD on z, gradients at y between z and the average x of all z; x is what is evaluated.
