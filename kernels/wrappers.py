@@ -129,6 +129,7 @@ def _in_front(rule: Rule, extra: Callable, names: tuple[str, ...]) -> dict:
 
 def _behind(function: Callable, n: int) -> Callable:
     """An element function that skips the first n coefficients, and a slot."""
+
     def behind(p, g, *rest):
         return function(p, g, *rest[:-2], rest[-1][n:])
 

@@ -67,6 +67,7 @@ class Optimizer:
         self._inputs = self._rule.inputs(values)
         self._carried = self._rule.starts(self._rule.carry, values)
         self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
+        self._kernels: dict[Any, fuse.Fused] = {}
         # A step is one pass, without phases.
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
@@ -116,7 +117,11 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        return fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
+        made = self._kernels.get(dtype)
+        if made is None:
+            made = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
+            self._kernels[dtype] = made
+        return made
 
     @property
     def evaluates_elsewhere(self) -> bool:
@@ -124,16 +129,16 @@ class Optimizer:
         return self.variant.point is not None or bool(self.modifiers.lookahead)
 
     def evaluated(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
-        """The weights (P,) to use: ``params``, or a new array where the optimizer averages them."""
-        if not self.evaluates_elsewhere or not state.t:
-            return params
-        seen = np.empty_like(params)
-        epoch.bring_up_to_date(seen, params, state.arrays, state.phased)
+        """A new array (P,) of the weights to use: ``params``, or the average of an optimizer that
+        evaluates one."""
+        seen = params.copy()
+        if self.evaluates_elsewhere and state.t:
+            epoch.bring_up_to_date(seen, params, state.arrays, state.phased)
         return seen
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
-        _check_step(params, gradient, state)
+        self._check(params, gradient, state)
         kernels = self.kernels(params.dtype)
         state.t += 1
         if self._plain:
@@ -141,7 +146,6 @@ class Optimizer:
                 params, gradient, *state.arrays, self.lr, state.t, kernels.advance, kernels.descend
             )
             return
-        self._refuse_sam()
         phased = state.phased
         if phased.modifies:
             phased.spare[:] = gradient
@@ -152,8 +156,7 @@ class Optimizer:
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
     ) -> None:
         """The same step with plain NumPy, an array operation at a time; the same bits."""
-        _check_step(params, gradient, state)
-        self._refuse_sam()
+        self._check(params, gradient, state)
         phased = state.phased
         state.t += 1
         if phased.modifies:
@@ -168,7 +171,8 @@ class Optimizer:
             slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
             params[:] = slow
 
-    def _refuse_sam(self) -> None:
+    def _check(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
+        _check_step(params, gradient, state)
         if self.modifiers.sam is not None:
             raise ValueError("sam: needs a second gradient for each step; use a Trainer")
 

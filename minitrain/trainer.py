@@ -246,6 +246,7 @@ class _Run:
         """Make as many steps as fit into one call; not past the end of an epoch if asked."""
         left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
         count = min(self._most, left)
+        self._state.t = self.step + count
         before = time.perf_counter()
         reached = self._call(count)
         after = time.perf_counter()
@@ -255,7 +256,6 @@ class _Run:
         self._most = max(1, min(fitting, 2 * self._most))
         if reached < self.step + count or not np.isfinite(self._theta).all():
             self.failed_at = min(reached, self.step + count - 1)
-        self._state.t = self.step + count
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
         # When the epochs ended that this call finished, as if all steps took equally long.
@@ -281,9 +281,7 @@ class _Run:
 
     def show(self) -> None:
         """Give the model the weights to be evaluated, in the middle of an epoch."""
-        seen = self._optimizer.evaluated(self._theta, self._state)
-        if seen is not self._model.parameters:
-            self._model.parameters[:] = seen
+        self._model.parameters[:] = self._optimizer.evaluated(self._theta, self._state)
 
     def _rates(self, steps: np.ndarray) -> np.ndarray:
         """Learning rates of these steps; a ValueError if the schedule gives something else."""
