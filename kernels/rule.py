@@ -191,7 +191,9 @@ class Rule:
         return result if self.carry else (result, ())
 
     def __reduce__(self) -> tuple:
-        return get, (self.name,)  # its functions are code, and are not pickled
+        from .travel import pack  # which needs this module
+
+        return pack(self)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items())

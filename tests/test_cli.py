@@ -348,7 +348,8 @@ def test_optimizers(run):
     code, out, err = run("optimizers")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["name", "title", "lr", "slots", "bytes", "what", "it", "does"]
+    head = "name family year lr state bytes also in what it does"
+    assert lines[0].split() == head.split()
     assert [line.split()[0] for line in lines[1 : 1 + len(mt.optimizers.names())]] == (
         mt.optimizers.names()
     )
@@ -374,6 +375,21 @@ def test_each_optimizer_can_be_read(run, name):
         assert hyperparameter in out
     assert [v["default"] for v in described["variants"]].count(True) == 1
     assert f"--optimizer {name}" in out
+
+
+def test_what_is_said_of_an_optimizer(run):
+    adam = json.loads(run("optimizers", "adam", "--json")[1])
+    assert (adam["family"], adam["year"], adam["defaults_from"]) == ("Adam", 2015, "torch")
+    assert adam["elsewhere"]["scikit-learn"] == "solver='adam'"
+    assert adam["ranges"]["beta1"] == "[0, 1)"
+    assert adam["deviations"].startswith("eps is added after the correction in the paper's")
+    out = run("optimizers", "lion")[1]
+    for line in (
+        "Family: sign, 2023",
+        "Also in: optax lion, Keras Lion",
+        "Elsewhere: optax decays",
+    ):
+        assert line in out
 
 
 def test_derived_optimizer_says_from_what(run):
@@ -427,7 +443,7 @@ def test_datasets(run):
         ("train digits --lr fast", ["--lr: 'fast'", "numbers from 0"]),
         ("train digits --lr", ["--lr: expected one argument"]),
         ("train digits --lr 1 --set lr=1", ["lr is given twice"]),
-        ("train digits --optimizer adma", ["--optimizer", "'adma'", "did you mean adam?", "nadam"]),
+        ("train digits --optimizer adm", ["--optimizer", "'adm'", "did you mean adam?", "nadam"]),
         (
             "train digits --activation rleu",
             ["--activation", "'rleu'", "did you mean relu?", "silu"],
@@ -442,7 +458,7 @@ def test_datasets(run):
         ("train digits --set beta1", ["--set: 'beta1'", "NAME=VALUE"]),
         ("train digits --epoch 3", ["unknown option --epoch (did you mean --epochs?)", "--lr"]),
         ("train diabetes --balanced", ["--balanced: only for classes"]),
-        ("compare digits --optimizers adam,adma", ["--optimizers", "'adma'", "did you mean adam?"]),
+        ("compare digits --optimizers adam,adm", ["--optimizers", "'adm'", "did you mean adam?"]),
         ("compare digits --optimizers adam", ["--optimizers: 'adam'", "at least two of"]),
         ("compare digits --optimizers adam,all", ["--optimizers: 'adam,all'", "accepted: all, or"]),
         ("compare digits --optimizers ,", ["--optimizers"]),
@@ -452,7 +468,7 @@ def test_datasets(run):
         ("compare digits --seeds 1", ["--seeds: 1", "whole numbers from 2"]),
         ("compare digits --trials -1", ["--trials: -1", "whole numbers from 0"]),
         ("compare", ["DATASET|FILE.csv", "required"]),
-        ("optimizers adma", ["'adma'", "did you mean adam?"]),
+        ("optimizers adm", ["'adm'", "did you mean adam?"]),
         ("optimizers adam x", ["'x' is one argument too many"]),
         ("datasets --jsno", ["--jsno (did you mean --json?)"]),
     ],

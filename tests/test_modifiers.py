@@ -436,14 +436,14 @@ def test_sam_needs_a_trainer():
     theta = np.zeros(3)
     state = adam.init(theta)
     for step in (adam.step, adam.step_reference):
-        with pytest.raises(ValueError, match="^sam: needs a second gradient for each step"):
+        with pytest.raises(ValueError, match=r"^sam: needs a second gradient"):
             step(theta, np.ones(3), state)
     assert state.t == 0
 
 
 def test_layer_lr_must_fit_the_network():
     optimizer = optimizers.Adam(layer_lr=[1.0, 0.5])
-    with pytest.raises(ValueError, match="^layer_lr: 2 factors for 3 layers"):
+    with pytest.raises(ValueError, match=r"^layer_lr: 2 factors for 3 layers"):
         mt.Trainer(make_model(), optimizer).fit((X, Y), 1)
 
 

@@ -27,7 +27,7 @@ def coefficients(t, base_lr, beta1, beta2, eps, final_lr, gamma):
     paper="Luo et al. (2019), Adaptive gradient methods with dynamic bound of learning rate, "
     "arXiv 1902.09843",
     family="Adam",
-    elsewhere={"pytorch_optimizer": "AdaBound"},
+    elsewhere={},
     defaults_from="the authors' code",
 )
 def adabound(p, g, m, v, c):
@@ -38,9 +38,10 @@ def adabound(p, g, m, v, c):
     a = lr * sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + eps)
     p <- p - clip(a, final_lr * (1 - 1 / (gamma * t + 1)), final_lr * (1 + 1 / (gamma * t))) * m
 
-    amsbound: the largest v so far takes the place of v.  As the authors' code: eps is added to the
-    uncorrected v, the bounded rate multiplies the uncorrected m, and a schedule scales final_lr
-    with lr.
+    amsbound: the largest v so far takes the place of v.  A schedule scales final_lr with lr.
+
+    Elsewhere: as the authors' code, not as the paper: eps is added to the uncorrected v, and the
+    rate that is bounded holds the correction of m.
     """
     fresh_m, beta2, fresh_v, step, eps, low, high = c
     m = m + fresh_m * (g - m)

@@ -23,7 +23,7 @@ def coefficients(t, eta, lr, lambd, alpha, t0):
     ranges={"alpha": "[0, inf)"},
     paper="Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging",
     family="averaging",
-    elsewhere={"torch": "ASGD", "pytorch_optimizer": "ASGD"},
+    elsewhere={"torch": "ASGD"},
     defaults_from="torch",
 )
 def asgd(p, g, c):
@@ -33,8 +33,8 @@ def asgd(p, g, c):
     eta_(t+1) = lr / (1 + lambd * lr * t)^alpha         mu_(t+1) = 1 / max(1, t - t0)
     average: a <- a + mu_t * (p - a), which is what is evaluated
 
-    As in torch, where eta is stored, a change of lr acts a step later.  torch computes a and never
-    uses it; average=True makes it the weights to evaluate.  They differ from step t0 + 2 on.
+    Elsewhere: as in torch, where a change of lr acts a step later.  torch computes a and never uses
+    it; average=True makes it the weights to evaluate.  a is not p from step t0 + 3 on.
     """
     lambd, eta, _, _, _, _ = c
     return (eta * (g + lambd * p),)

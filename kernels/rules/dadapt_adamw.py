@@ -45,7 +45,7 @@ def factors(c, d, numerator, along, s_size):
     paper="Defazio & Mishchenko (2023), Learning-rate-free learning by D-Adaptation, "
     "arXiv 2301.07733",
     family="learning-rate-free",
-    elsewhere={"optax": "contrib.dadapt_adamw", "pytorch_optimizer": "DAdaptAdam"},
+    elsewhere={"optax": "contrib.dadapt_adamw"},
     defaults_from="optax",
 )
 def dadapt_adamw(p, g, m, v, s, c):
@@ -59,7 +59,8 @@ def dadapt_adamw(p, g, m, v, s, c):
     p <- p - m / (sqrt(v) + eps) - e * weight_decay * p
     d <- max(d, r / ((1 - beta3) * sum|s|))             (from d0; lr stays 1)
 
-    As optax's: the variant with inner products.  The authors' default estimates d from squares.
+    Elsewhere: as in optax, the variant with inner products.  The authors' default estimates d from
+    squares and does not correct e.
     """
     beta1, fresh_m, beta2, fresh_v, beta3, fresh_s, eps, _, rate, decay = c
     m = beta1 * m + fresh_m * rate * g

@@ -43,7 +43,9 @@ def dog(p, g, x0, c):
     G <- G + ||g||²
     p <- p - lr * r / sqrt(G + eps) * g         (norms over all parameters; lr stays 1)
 
-    As optax's dog; the authors recommend to evaluate an average of the weights: ema=0.999.
+    The authors recommend to evaluate an average of the weights, here ema=0.999.
+
+    Elsewhere: as in optax.
     """
     _, _, rate = c
     return rate * g, x0

@@ -39,7 +39,7 @@ def factors(c, p_square, u_square):
     own_decay=True,
     paper="You et al. (2020), Large batch optimization for deep learning, arXiv 1904.00962",
     family="layer-wise",
-    elsewhere={"optax": "lamb", "Keras": "Lamb", "pytorch_optimizer": "Lamb"},
+    elsewhere={"optax": "lamb", "Keras": "Lamb"},
     defaults_from="optax",
 )
 def lamb(p, g, m, v, c):
@@ -50,8 +50,10 @@ def lamb(p, g, m, v, c):
     u = m^ / (sqrt(v^) + eps) + weight_decay * p
     p <- p - lr * ||p|| / ||u|| * u             (norms of a weight matrix or bias vector)
 
-    As in optax the ratio is 1 where a norm is 0 and not bounded; the paper bounds ||p||, and the
-    first implementations left out the correction of m and v.
+    The ratio is 1 where a norm is 0.
+
+    Elsewhere: as in optax the ratio is not bounded; the paper bounds ||p||, and some
+    implementations leave out the correction of m and v.
     """
     fresh_m, beta2, fresh_v, correct_m, correct_v, eps, ratio, decay = c
     m = m + fresh_m * (g - m)

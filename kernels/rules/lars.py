@@ -34,7 +34,7 @@ def factors(c, p_square, g_square):
     paper="You, Gitman & Ginsburg (2017), Large batch training of convolutional networks, "
     "arXiv 1708.03888",
     family="layer-wise",
-    elsewhere={"optax": "lars", "pytorch_optimizer": "LARS"},
+    elsewhere={"optax": "lars"},
     defaults_from="optax",
 )
 def lars(p, g, v, c):
@@ -44,8 +44,10 @@ def lars(p, g, v, c):
     v <- mu * v + lr * eta * ||p|| / ||g|| * g          (norms of a weight matrix or bias vector)
     p <- p - v
 
-    As in the paper and optax the rate is inside the velocity.  The ratio is 1 where a norm is 0
-    (as in optax), and biases are scaled too (with the paper's authors they are left out).
+    The ratio is 1 where a norm is 0.
+
+    Elsewhere: as in the paper and optax the rate is inside the velocity.  The paper's authors leave
+    biases out of the scaling, optax and this do not.
     """
     mu, _, _, _, rate = c
     v = mu * v + rate * g

@@ -34,7 +34,7 @@ def factors(c, v, g_square):
     paper="Ginsburg et al. (2019), Stochastic gradient methods with layer-wise adaptive moments, "
     "arXiv 1905.11286",
     family="layer-wise",
-    elsewhere={"optax": "novograd", "pytorch_optimizer": "NovoGrad"},
+    elsewhere={"optax": "novograd"},
     defaults_from="optax; lr from the paper",
 )
 def novograd(p, g, m, c):
@@ -44,8 +44,10 @@ def novograd(p, g, m, c):
     m <- beta1 * m + g / (sqrt(v) + eps) + weight_decay * p
     p <- p - lr * m
 
-    v is one number for each weight matrix and each bias vector.  The decay is part of the momentum,
-    as in the paper and optax; it counts as decoupled because v does not see it.
+    v is one number for each weight matrix and each bias vector.  The decay is part of the momentum;
+    it counts as decoupled because v does not see it.
+
+    Elsewhere: as in optax, which has no lr of its own.
     """
     beta1, _, _, _, scale, decay = c
     m = beta1 * m + (scale * g + decay * p)

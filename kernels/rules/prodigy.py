@@ -50,7 +50,7 @@ def factors(c, d, numerator, along, s_size):
     paper="Mishchenko & Defazio (2024), Prodigy: an expeditiously adaptive parameter-free learner, "
     "arXiv 2306.06101",
     family="learning-rate-free",
-    elsewhere={"optax": "contrib.prodigy", "pytorch_optimizer": "Prodigy"},
+    elsewhere={"optax": "contrib.prodigy"},
     defaults_from="the authors' code",
 )
 def prodigy(p, g, m, v, s, x0, c):
@@ -64,8 +64,8 @@ def prodigy(p, g, m, v, s, x0, c):
     d' = max(d, d_coef * r / sum|s|)                    (from d0; lr stays 1)
     p <- p - e * (m / (sqrt(v) + d' * eps) + weight_decay * p)
 
-    As the authors' code; optax always corrects e for the zero start of m and v, which here is
-    use_bias_correction=True.
+    Elsewhere: as the authors' code; optax always corrects e for the zero start of m and v, which
+    here is use_bias_correction=True.
     """
     beta1, fresh_m, beta2, fresh_v, beta3, _, _, _, _, _, d, rate, of_s, eps, decay = c
     m = beta1 * m + fresh_m * (d * g)

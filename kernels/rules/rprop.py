@@ -36,11 +36,12 @@ def rprop(p, g, before, step, c):
     step <- step * (eta_plus where s > 0, eta_minus where s < 0, 1 elsewhere)
     step <- min(max(step, step_size_min), step_size_max)
     g <- 0 where s < 0
-    p <- p - lr * sign(g) * step / lr
+    p <- p - lr * sign(g) * (step / lr)
 
     Elsewhere: torch and optax keep the step itself, so that lr is where it starts and nothing
     else; here it is kept in units of lr, so that a schedule of the rate acts on it.  At a constant
-    rate that is the same but for rounding.  optax leaves a step outside its limits where s = 0.
+    rate that is the same but for rounding.  optax makes a step only after the next gradient, and
+    leaves it out where that has another sign.
     """
     first, eta_minus, eta_plus, least, most, zero = c
     s = g * before

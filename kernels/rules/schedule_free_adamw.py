@@ -43,7 +43,6 @@ def point(p, z, v, c):
     elsewhere={
         "optax": "contrib.schedule_free_adamw",
         "Keras": "ScheduleFreeAdamW",
-        "pytorch_optimizer": "ScheduleFreeAdamW",
     },
     defaults_from="the authors' code",
 )
@@ -55,8 +54,10 @@ def schedule_free_adamw(p, g, z, v, c):
     z <- z - lr * (g / (sqrt(v^) + eps) + weight_decay * y)
     x <- (1 - c) * x + c * z                            y = (1 - beta1) * z + beta1 * x
 
-    p is y, as in the authors' code; predictions and validation use x without being told.  Their
-    warmup_steps is a schedule here, which w_t takes into account.
+    p is y; predictions and validation use x without being told.
+
+    Elsewhere: as the authors' code, where train() and eval() switch between y and x, and whose
+    warmup_steps is a schedule here: w_t takes it into account.
     """
     ck, lr, lr_y, beta2, fresh_v, correct_v, eps, _, decay = c
     v = beta2 * v + fresh_v * (g * g)

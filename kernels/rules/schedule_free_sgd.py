@@ -32,7 +32,7 @@ def point(p, z, c):
     rates=(1e-3, 100.0),
     paper="Defazio et al. (2024), The road less scheduled, arXiv 2405.15682",
     family="averaging",
-    elsewhere={"optax": "contrib.schedule_free_sgd", "pytorch_optimizer": "ScheduleFreeSGD"},
+    elsewhere={"optax": "contrib.schedule_free_sgd"},
     defaults_from="the authors' code",
 )
 def schedule_free_sgd(p, g, z, c):
@@ -42,8 +42,10 @@ def schedule_free_sgd(p, g, z, c):
     z <- z - lr * (g + weight_decay * y)
     x <- (1 - c) * x + c * z                            y = (1 - mu) * z + mu * x
 
-    p is y, as in the authors' code; predictions and validation use x without being told.  Their
-    warmup_steps is a schedule here, which w_t takes into account.
+    p is y; predictions and validation use x without being told.
+
+    Elsewhere: as the authors' code, where train() and eval() switch between y and x, and whose
+    warmup_steps is a schedule here: w_t takes it into account.
     """
     ck, lr, lr_y, _, decay = c
     step = g + decay * p

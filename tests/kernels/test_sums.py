@@ -1,4 +1,4 @@
-"""Rules that need sums, and rules evaluated elsewhere: against optax, by hand, and at their edges."""
+"""Rules that need sums, and rules evaluated elsewhere: against optax, by hand, at their edges."""
 
 import importlib.util
 import math

@@ -21,6 +21,7 @@ LAYERS = [
         "optimizers",
         "history",
         "crew",
+        "catalogue",
         "modifiers",
         "phases",
     },

@@ -4,7 +4,8 @@
     python3 tests/kernels/golden/blocks/cases.py --check    # says whether optax still gives the same
 
 Gradients are drawn, with those of a bowl added where a rule estimates a distance and must find one
-(not elsewhere: such a loop lets rounding errors grow).  optax is needed here alone.
+(not elsewhere: such a loop lets rounding errors grow).  optax is needed here
+alone.
 """
 
 import sys
@@ -81,7 +82,7 @@ def optax_trajectory(case):
 
     import jax
     import optax
-    import optax.contrib  # noqa: F401 - a name below it is asked for
+    import optax.contrib
 
     with jax.enable_x64(True):
         chain = attrgetter(case.optax)(optax)(**case.theirs)
