@@ -1,14 +1,13 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from . import modifiers, phases
+from .hyperparameters import complete
 from .kernels import epoch, fuse, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels.memory import aligned_zeros
@@ -32,6 +31,7 @@ class OptimizerState:
     names: tuple[str, ...]
     size: int
     phased: Phased
+    matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
 
     @property
     def slots(self) -> dict[str, np.ndarray]:
@@ -56,7 +56,7 @@ class Optimizer:
     def __init__(self, rule: Rule | str, **given: Any) -> None:
         self.rule = get_rule(rule) if isinstance(rule, str) else rule
         own, self.modifiers = modifiers.split(given)
-        self.hyperparameters = _complete(self.rule, own)
+        self.hyperparameters = complete(self.rule, own)
         complaint = self.rule.check(**self.hyperparameters)
         if complaint:
             raise ValueError(f"{self.rule.name}: {complaint}")
@@ -91,9 +91,9 @@ class Optimizer:
 
         ``blocks`` say which of them are biases; without them everything counts as weights.
         """
-        _check_flat("params", params)
+        check_flat("params", params)
         blocks = blocks or [Block("parameters", 0, params.size, (params.size, 1))]
-        ranges = _ranges(blocks, self.hyperparameters, self.modifiers.layer_lr)
+        ranges = ranges_of(blocks, self.hyperparameters, self.modifiers.layer_lr)
         stride = -(-params.size // _LINE_NUMBERS) * _LINE_NUMBERS
         slots = aligned_zeros((len(self.variant.slots), stride), params.dtype)
         for slot, name in zip(slots, self.variant.slots, strict=True):
@@ -110,7 +110,7 @@ class Optimizer:
             np.array([r[1] for r in ranges], float),
         )
         phased = phases.prepare(
-            params, blocks, self._rule, self._counts, self._kept, self.modifiers,
+            params, blocks, self._rule.sums, self._counts, self._kept, self.modifiers,
             self.kernels(params.dtype),
         )  # fmt: skip
         return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
@@ -172,7 +172,7 @@ class Optimizer:
             params[:] = slow
 
     def _check(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-        _check_step(params, gradient, state)
+        check_step(params, gradient, state)
         if self.modifiers.sam is not None:
             raise ValueError("sam: needs a second gradient for each step; use a Trainer")
 
@@ -188,56 +188,6 @@ class Optimizer:
 
 def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
     return Optimizer(rule, **hyperparameters)
-
-
-def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults overlaid with what was given, every value checked."""
-    given = dict(given)
-    for name in [name for name in given if name not in rule.defaults]:
-        members = _members(rule, name)
-        if members:
-            given |= _unpack(rule.name, name, given.pop(name), members)
-    for name in given:
-        if name not in rule.defaults:
-            near = get_close_matches(name, [*rule.defaults, *modifiers.NAMES], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(
-                f"{rule.name}: unknown hyperparameter {name!r}{hint} "
-                f"Accepted: {', '.join(rule.defaults)}, and the modifiers of every optimizer: "
-                f"{', '.join(modifiers.NAMES)}"
-            )
-    return {
-        name: _check_value(rule, name, given.get(name, default), default)
-        for name, default in rule.defaults.items()
-    }
-
-
-def _members(rule: Rule, name: str) -> list[str]:
-    """The hyperparameters that a plural stands for: betas for beta1 and beta2."""
-    members = [n for n in rule.defaults if re.fullmatch(rf"{re.escape(name[:-1])}(\d|_[a-z]+)", n)]
-    return members if name.endswith("s") and len(members) > 1 else []
-
-
-def _unpack(rule: str, name: str, values: Any, members: list[str]) -> dict[str, Any]:
-    if not isinstance(values, Sequence) or len(values) != len(members):
-        kind = "a pair" if len(members) == 2 else f"{len(members)} numbers"
-        raise ValueError(f"{rule}: {name}: {values!r}; accepted: {kind} ({', '.join(members)})")
-    return dict(zip(members, values, strict=True))
-
-
-def _check_value(rule: Rule, name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, bool):
-        if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{rule.name}: {name}: {value!r}; accepted: True or False")
-        return bool(value)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{rule.name}: {name}: {value!r} is not a number") from None
-    accepted = rule.range_of(name)
-    if number not in accepted:
-        raise ValueError(f"{rule.name}: {name}: {value!r} is out of range; accepted: {accepted}")
-    return number
 
 
 def _count(
@@ -256,7 +206,7 @@ def _count(
         return fuse.Counts(len(c), len(terms), len(kept), len(values))
 
 
-def _ranges(
+def ranges_of(
     blocks: Sequence[Block], hyper: Mapping[str, Any], layer_lr: tuple[float, ...] | None
 ) -> list[tuple[tuple[int, int], tuple[float, float, float]]]:
     """((start, stop), (lr scale, coupled decay, decoupled decay)) of each block."""
@@ -273,7 +223,7 @@ def _ranges(
     return ranges
 
 
-def _check_flat(name: str, array: Any) -> None:
+def check_flat(name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
         kind = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name}: {kind}; accepted: a NumPy array of float32 or float64")
@@ -294,11 +244,11 @@ def _fits(array: Any, state: OptimizerState) -> bool:
     )
 
 
-def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
+def check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
     if _fits(params, state) and _fits(gradient, state) and params.flags.writeable:
         return  # nearly always; to find out what is wrong takes longer than a small step
     for name, array in (("params", params), ("gradient", gradient)):
-        _check_flat(name, array)
+        check_flat(name, array)
         if array.size != state.size:
             raise ValueError(f"{name}: {array.size} numbers; the state is for {state.size}")
     if not params.flags.writeable:

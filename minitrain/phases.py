@@ -13,7 +13,7 @@ from .kernels._jit import COMPILED, address_of
 from .kernels.layers import Workspace
 from .kernels.memory import aligned_zeros
 from .kernels.modifiers import OFF
-from .kernels.rule import Rule
+from .kernels.rule import Sums
 from .model import Block
 from .modifiers import Modifiers
 
@@ -23,16 +23,16 @@ Phased = kernels.Phased
 def prepare(
     params: np.ndarray,
     blocks: Sequence[Block],
-    rule: Rule,
+    sums: Sums | None,
     counts: fuse.Counts,
     kept: Sequence[float],
     modifiers: Modifiers,
     compiled: fuse.Fused,
 ) -> Phased:
     """What steps in phases need; large arrays only where something needs them."""
-    m, whole = modifiers, rule.sums is not None and rule.sums.whole
+    m, whole = modifiers, sums is not None and sums.whole
     portions, firsts = _portions(blocks)
-    n_groups = 0 if rule.sums is None else 1 if whole else len(blocks)
+    n_groups = 0 if sums is None else 1 if whole else len(blocks)
     inf = np.inf
     modifying = OFF._replace(
         clip_value=inf if m.clip_value is None else float(m.clip_value),

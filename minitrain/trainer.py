@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from . import phases
+from . import phases, steps
 from .crew import choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
 from .kernels.memory import aligned_zeros
+from .lbfgs import LBFGS
 from .loader import MiniBatchLoader
+from .matrix_optimizer import MatrixOptimizer
 from .model import MLP
 from .optimizer import Optimizer
 from .schedule import Schedule, constant
@@ -136,6 +138,8 @@ class Trainer:
         )
         if stopping is not None:
             self._check_stopping(stopping, validation)
+        if isinstance(self.optimizer, LBFGS):
+            return self._fit_full_batch(train, check_count("epochs", epochs), validation, stopping)
         run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
         per_epoch = best is not None or bool(self.callbacks)
@@ -168,6 +172,63 @@ class Trainer:
             self.model.parameters[:] = best.parameters
             history.best_epoch = best.epoch
         return history
+
+    def _fit_full_batch(
+        self, train: Any, epochs: int, validation: Any, stopping: EarlyStopping | None
+    ) -> History:
+        """Of an optimizer that needs all rows for each of its iterations, which count as epochs."""
+        model, optimizer = self.model, self.optimizer
+        assert isinstance(optimizer, LBFGS)
+        data = model.as_data(train)
+        held_out = None if validation is None else model.as_data(validation)
+        work, alone = model.workspace(min(len(data.X), 256)), epoch.team()[0]
+        best = _Best(stopping, model.parameters) if stopping else None
+        columns: dict[str, list[float]] = {
+            name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
+        }
+        nan = float("nan")
+        started, reason = time.perf_counter(), ""
+
+        def history() -> History:
+            arrays = {name: np.array(values) for name, values in columns.items()}
+            return History(**arrays, steps_per_epoch=1)
+
+        def seen(loss: float, gradient: np.ndarray) -> bool:
+            nonlocal reason
+            if not np.isfinite(loss):
+                raise DivergenceError(optimizer, len(columns["loss"]) + 1, 1, history())
+            measured = epoch.evaluate(model.parameters, work, data, alone)
+            unseen = (nan, nan)
+            if held_out is not None:
+                unseen = epoch.evaluate(model.parameters, work, held_out, alone)
+            right, right_unseen = measured[1], unseen[1]
+            if model.loss == "squared_error":
+                right = right_unseen = nan
+            row = (loss, right, np.linalg.norm(gradient), unseen[0], right_unseen)
+            for name, value in zip(epoch.COLUMNS, row, strict=True):
+                columns[name].append(float(value))
+            columns["learning_rate"].append(optimizer.lr)
+            columns["seconds"].append(time.perf_counter() - started)
+            so_far = history()
+            exhausted = best and best.exhausted(so_far, model.parameters)
+            answers = [callback(so_far) for callback in self.callbacks]
+            if best and exhausted:
+                reason = f"no better {best.monitor} for {best.patience} epochs"
+            elif any(answers):
+                reason = "stopped by a callback"
+            return bool(reason)
+
+        try:
+            with steps.one_thread():
+                ended = optimizer.minimize(model, train, epochs, seen)
+        except KeyboardInterrupt:
+            ended = "interrupted"
+        finished = history()
+        finished.stop_reason = reason or ended
+        if best and best.epoch is not None:
+            model.parameters[:] = best.parameters
+            finished.best_epoch = best.epoch
+        return finished
 
     def _check_stopping(self, stopping: Any, validation: Any) -> None:
         if not isinstance(stopping, EarlyStopping):
@@ -213,7 +274,9 @@ class _Run:
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
         self._threads = choose_threads(trainer.threads, flops)
-        self._work = model.workspace(loader.batch_size, self._threads)
+        in_python = isinstance(optimizer, MatrixOptimizer)  # which takes all rows of a step at once
+        rows = self._sampling.batch_size if in_python else loader.batch_size
+        self._work = model.workspace(rows, self._threads)
         self._phased = phases.for_training(
             self._state.phased, self._theta, self._gradient, self._work, self._data,
             self._state.arrays, trainer.accumulate > 1,
@@ -246,7 +309,6 @@ class _Run:
         """Make as many steps as fit into one call; not past the end of an epoch if asked."""
         left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
         count = min(self._most, left)
-        self._state.t = self.step + count
         before = time.perf_counter()
         reached = self._call(count)
         after = time.perf_counter()
@@ -266,6 +328,15 @@ class _Run:
 
     def _call(self, count: int) -> int:
         rates = self._rates(np.arange(self.step, self.step + count))
+        if isinstance(self._optimizer, MatrixOptimizer):
+            with steps.one_thread():
+                return steps.train(
+                self._theta, self.good, self._gradient, self._work, self._data, self._validation,
+                self._sampling, self._order, self._optimizer, self._state, rates, self.step,
+                self._record,
+            )  # fmt: skip
+
+        self._state.t = self.step + count
 
         def train(member: epoch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.

@@ -1,11 +1,10 @@
 """Rules with sums and with a point of evaluation against optax, over several blocks, in float64.
 
     python3 tests/kernels/golden/blocks/cases.py            # writes optax.npz beside this file
-    python3 tests/kernels/golden/blocks/cases.py --check    # says whether optax still gives the same
+    python3 tests/kernels/golden/blocks/cases.py --check    # says whether optax still gives it
 
 Gradients are drawn, with those of a bowl added where a rule estimates a distance and must find one
-(not elsewhere: such a loop lets rounding errors grow).  optax is needed here
-alone.
+(not elsewhere: such a loop lets rounding errors grow).  optax is needed here alone.
 """
 
 import sys
