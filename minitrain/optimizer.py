@@ -15,7 +15,9 @@ from .kernels.phases import Phased
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
+from .sharing import step_shared, worth_sharing
 
+_SMALL = 1e6  # bytes of parameters, up to which nobody asks whether to share a step
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 
 
@@ -67,7 +69,7 @@ class Optimizer:
         self._inputs = self._rule.inputs(values)
         self._carried = self._rule.starts(self._rule.carry, values)
         self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
-        self._kernels: dict[Any, fuse.Fused] = {}
+        self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
         # A step is one pass, without phases.
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
@@ -117,11 +119,9 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        made = self._kernels.get(dtype)
-        if made is None:
-            made = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
-            self._kernels[dtype] = made
-        return made
+        kernels = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
+        self._kernels[np.dtype(dtype).char] = kernels
+        return kernels
 
     @property
     def evaluates_elsewhere(self) -> bool:
@@ -138,25 +138,31 @@ class Optimizer:
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
-        self._check(params, gradient, state)
-        kernels = self.kernels(params.dtype)
-        state.t += 1
+        check_step(params, gradient, state)
+        kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
+        lr = self.hyperparameters["lr"]
         if self._plain:
-            fuse.step(
-                params, gradient, *state.arrays, self.lr, state.t, kernels.advance, kernels.descend
-            )
+            state.t += 1
+            if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
+                step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+                return
+            advance, descend = kernels[:2]
+            fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
             return
+        self._refuse_sam()
+        state.t += 1
         phased = state.phased
         if phased.modifies:
             phased.spare[:] = gradient
             gradient = phased.spare
-        phases.step(params, gradient, state.arrays, phased, self.lr, state.t, kernels)
+        phases.step(params, gradient, state.arrays, phased, lr, state.t, kernels)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
     ) -> None:
         """The same step with plain NumPy, an array operation at a time; the same bits."""
-        self._check(params, gradient, state)
+        check_step(params, gradient, state)
+        self._refuse_sam()
         phased = state.phased
         state.t += 1
         if phased.modifies:
@@ -171,8 +177,7 @@ class Optimizer:
             slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
             params[:] = slow
 
-    def _check(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-        check_step(params, gradient, state)
+    def _refuse_sam(self) -> None:
         if self.modifiers.sam is not None:
             raise ValueError("sam: needs a second gradient for each step; use a Trainer")
 
@@ -235,18 +240,17 @@ def check_flat(name: str, array: Any) -> None:
         )
 
 
-def _fits(array: Any, state: OptimizerState) -> bool:
-    return (
-        type(array) is np.ndarray
-        and array.dtype is state.arrays.slots.dtype
-        and array.shape == (state.size,)
-        and array.flags.c_contiguous
-    )
-
-
 def check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-    if _fits(params, state) and _fits(gradient, state) and params.flags.writeable:
-        return  # nearly always; to find out what is wrong takes longer than a small step
+    # Nearly always all is well; to find out what is not takes longer than a small step.
+    if type(params) is np.ndarray is type(gradient):
+        dtype, size = state.arrays.slots.dtype, state.size
+        if (
+            params.dtype is dtype is gradient.dtype
+            and params.shape == (size,) == gradient.shape
+            and params.flags.carray  # contiguous, aligned, writeable
+            and gradient.flags.c_contiguous
+        ):
+            return
     for name, array in (("params", params), ("gradient", gradient)):
         check_flat(name, array)
         if array.size != state.size:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import phases, steps
-from .crew import choose_threads, together
+from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
@@ -157,6 +157,7 @@ class Trainer:
                 history = run.history()
                 exhausted = best and best.exhausted(history, self.model.parameters)
                 answers = [callback(history) for callback in self.callbacks]  # all are called
+                run.look_again()
                 if best and exhausted:
                     stop_reason = f"no better {best.monitor} for {best.patience} epochs"
                     break
@@ -273,10 +274,11 @@ class _Run:
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
-        self._threads = choose_threads(trainer.threads, flops)
+        threads = choose_threads(trainer.threads, flops)
+        self._pace = Pace(threads, fixed=trainer.threads is not None)
         in_python = isinstance(optimizer, MatrixOptimizer)  # which takes all rows of a step at once
         rows = self._sampling.batch_size if in_python else loader.batch_size
-        self._work = model.workspace(rows, self._threads)
+        self._work = model.workspace(rows, threads)
         self._phased = phases.for_training(
             self._state.phased, self._theta, self._gradient, self._work, self._data,
             self._state.arrays, trainer.accumulate > 1,
@@ -289,7 +291,8 @@ class _Run:
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
-        self._call(0)  # compiles, so that the clock sees training alone
+        self._fresh = True  # the kernels have not seen these parameters
+        self._call(0, 1)  # compiles, so that the clock sees training alone
         self._started = time.perf_counter()
         self._most = 1  # steps of the next call
 
@@ -308,15 +311,20 @@ class _Run:
     def advance(self, per_epoch: bool) -> None:
         """Make as many steps as fit into one call; not past the end of an epoch if asked."""
         left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
-        count = min(self._most, left)
+        threads, count = self._pace.choose(min(self._most, left))
         before = time.perf_counter()
-        reached = self._call(count)
+        reached = self._call(count, threads)
         after = time.perf_counter()
+        self._pace.note((after - before) / count)
         # No more than doubled: a call that saw no validation knows nothing of how long one takes,
         # and the next call must not make a hundred of them.
         fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
         self._most = max(1, min(fitting, 2 * self._most))
-        if reached < self.step + count or not np.isfinite(self._theta).all():
+        # What the last step did shows in the loss of the next one, if there is one.  The sum of
+        # the parameters is finite if all are, and needs no array of their size.
+        with np.errstate(all="ignore"):
+            harmed = count == left and not np.isfinite(self._theta.sum(dtype=float))
+        if reached < self.step + count or harmed:
             self.failed_at = min(reached, self.step + count - 1)
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
@@ -326,15 +334,19 @@ class _Run:
             share = ((number + 1) * self._steps - begun) / count
             self._seconds[number] = before + share * (after - before) - self._started
 
-    def _call(self, count: int) -> int:
+    def look_again(self) -> None:
+        """To be called when others may have changed the parameters."""
+        self._fresh = True
+
+    def _call(self, count: int, threads: int) -> int:
         rates = self._rates(np.arange(self.step, self.step + count))
         if isinstance(self._optimizer, MatrixOptimizer):
             with steps.one_thread():
                 return steps.train(
-                self._theta, self.good, self._gradient, self._work, self._data, self._validation,
-                self._sampling, self._order, self._optimizer, self._state, rates, self.step,
-                self._record,
-            )  # fmt: skip
+                    self._theta, self.good, self._gradient, self._work, self._data,
+                    self._validation, self._sampling, self._order, self._optimizer, self._state,
+                    rates, self.step, self._record,
+                )  # fmt: skip
 
         self._state.t = self.step + count
 
@@ -345,10 +357,12 @@ class _Run:
                     self._theta, self._model.parameters, self.good, self._gradient, self._work,
                     self._data, self._validation, self._sampling, self._order,
                     self._state.arrays, self._phased, self._kernels.advance,
-                    self._kernels.descend, rates, self.step, self._record, member,
+                    self._kernels.descend, rates, self.step, self._fresh, self._record, member,
                 )  # fmt: skip
 
-        return together(train, self._threads)
+        reached = together(train, threads)
+        self._fresh = count == 0
+        return reached
 
     def show(self) -> None:
         """Give the model the weights to be evaluated, in the middle of an epoch."""

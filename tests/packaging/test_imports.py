@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Rooms of one row may import the rooms of the rows above it, and no other ...
 LAYERS = [
     {"kernels", "datasets"},
-    {"inputs", "console"},
+    {"inputs", "console", "sharing"},
     {
         "model",
         "loader",
