@@ -30,7 +30,7 @@ def of_vector(p, g, state, t, h):
     eps2=1e-3,
     d=1.0,
     of_vector=of_vector,
-    ranges={"beta2_decay": "(-inf, 0]", "d": "(0, inf)"},
+    ranges={"beta2_decay": "(-inf, 0]", "d": "[1, inf)"},
     paper="Shazeer & Stern (2018), Adafactor: adaptive learning rates with sublinear memory cost, "
     "arXiv 1804.04235",
     elsewhere={"torch": "Adafactor", "optax": "adafactor", "Keras": "Adafactor"},
