@@ -128,7 +128,7 @@ def train(case, threads=1):
     chosen = trainer.choose_threads
     trainer.choose_threads = lambda asked, flops: threads
     try:
-        history = mt.Trainer(model, optimizer, case.batch_size, seed=2).fit(
+        history = mt.Trainer(model, optimizer, case.batch_size, seed=2, threads=threads).fit(
             data(case, case.rows, 3), case.epochs, validation=data(case, case.rows // 2, 5)
         )
     finally:
