@@ -75,11 +75,17 @@ class Run:
     def finished(cls, task: Task, curves: np.ndarray, **values: Any) -> "Run":
         rounded = [float(f"{x:.6g}") for x in curves.ravel().tolist()]
         c = task.config
-        plain = {k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()}
+        plain: dict[str, Any] = {
+            k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()
+        }
+        names = ("stage", "dataset", "optimizer", "arm", "schedule", "extension", "trial", "seed")
         return cls(
-            *task.key, c.optimizer.lr, dict(c.optimizer.hyperparameters), **plain,
+            **dict(zip(names, task.key, strict=True)),
+            lr=c.optimizer.lr,
+            hyperparameters=dict(c.optimizer.hyperparameters),
             curves=np.array(rounded).reshape(curves.shape),
-        )  # fmt: skip
+            **plain,
+        )
 
     @classmethod
     def crashed(cls, task: Task, reason: str) -> "Run":
@@ -237,7 +243,7 @@ def write_index(folder: Path, runs: Iterable[Run]) -> Path:
     temporary = folder / f".index.{os.getpid()}.sqlite3"
     temporary.unlink(missing_ok=True)
     names = [name for name in FIELDS if name != "curves"]
-    kinds = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
+    kinds: dict[Any, str] = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
     columns = [f"{f.name} {kinds.get(f.type, 'TEXT')}" for f in fields(Run) if f.name in names]
     database = sqlite3.connect(temporary)
     try:
