@@ -308,7 +308,9 @@ def train(
     theta, good, gradient, work, data, validation, order = borrowed(
         (theta, good, gradient, work, data, validation, order)
     )
-    sampling, state, rates, record, team = borrowed((sampling, state, rates, record, team))
+    sampling, state, rates, moved, record, team = borrowed(
+        (sampling, state, rates, moved, record, team)
+    )
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads = thread == 0

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, lab, optimizers, schedule
+    from . import datasets, gallery, lab, optimizers, schedule
     from .finder import find_learning_rate
     from .history import History
     from .loader import MiniBatchLoader
@@ -37,6 +37,7 @@ _ROOM_OF = {
     "Trainer": "trainer",
     "datasets": "datasets",
     "find_learning_rate": "finder",
+    "gallery": "gallery",
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
@@ -53,6 +54,7 @@ __all__ = [
     "Trainer",
     "datasets",
     "find_learning_rate",
+    "gallery",
     "lab",
     "optimizers",
     "rule",

@@ -1,5 +1,6 @@
 """Train a model: epochs, validation, history, early stopping, Ctrl-C and divergence."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,21 @@ class Trainer:
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
+        self._run: _Run | None = None
+
+    def update_ratio(self) -> float:
+        """‖step‖ / ‖weights‖ for the step that the newest gradient would make; nan before any.
+
+        About 1e-3 is usual.  Callbacks may ask for it; it takes as long as a step of the optimizer.
+        """
+        run = self._run
+        if run is None or not run.step:
+            return float("nan")
+        theta, gradient, state = run.place()
+        before = theta.copy()
+        self.optimizer.step(theta, gradient, state)
+        size = float(np.linalg.norm(before))
+        return float(np.linalg.norm(theta - before)) / size if size else float("nan")
 
     def fit(
         self,
@@ -133,7 +149,7 @@ class Trainer:
         )
         if stopping is not None:
             self._check_stopping(stopping, validation)
-        run = _Run(self, train, check_count("epochs", epochs), validation)
+        self._run = run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
         per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
         stop_reason = "all epochs done"
@@ -285,6 +301,12 @@ class _Run:
         reached = together(train, threads)
         self._fresh = count == 0
         return reached
+
+    def place(self) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Copies of the parameters and of the optimizer's state, and the newest gradient."""
+        state = copy.deepcopy(self._state)
+        state.t = self.step
+        return self._model.parameters.copy(), self._gradient, state
 
     def _measured(self) -> list[str]:
         """The columns of the record that will hold numbers."""

@@ -20,7 +20,8 @@ from typing import Any, TextIO
 from .arguments import CommandError, Parser, nearest
 
 COMMANDS = (
-    "train", "compare", "find-lr", "optimizers", "schedules", "datasets", "warmup", "bench",
+    "train", "compare", "report", "find-lr", "optimizers", "schedules", "surfaces", "landscape",
+    "claims", "datasets", "warmup", "bench",
 )  # fmt: skip
 
 WELCOME = """\

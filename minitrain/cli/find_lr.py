@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of split, initial weights and mini-batches (default: %(default)s)")  # fmt: skip
     add("--plot", type=Path, metavar="FILE", help="draw the curve: .png, .svg or .pdf")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(lr=None, schedule="constant")  # what a training needs besides
+    # what a training needs besides
+    parser.set_defaults(lr=None, schedule="constant", live=False, report=None)
 
 
 def run(options: argparse.Namespace) -> int:

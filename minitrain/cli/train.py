@@ -13,6 +13,7 @@ from .arguments import (
     to_json,
 )
 from .options import add_network_options, add_optimizer_options
+from .train_page import report_file, write_report
 from .train_report import print_report
 from .training import Training
 
@@ -44,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=seed, default=0, metavar="N",
         help="of split, initial weights and order of the rows (default: %(default)s)",
     )  # fmt: skip
+    group = parser.add_argument_group("to see more")
+    group.add_argument(
+        "--live", action="store_true",
+        help="draw loss, accuracy, learning rate and update-to-weight ratio while it trains",
+    )  # fmt: skip
+    group.add_argument(
+        "--report", type=report_file, metavar="FILE.html",
+        help="write a page: curves, confusion matrix, mistakes, weights, decision boundary",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -65,12 +75,16 @@ def run(options: argparse.Namespace) -> int:
             code=1,
         ) from None
     report = training.report(history)
+    if options.report and len(history):
+        write_report(training, history, report)
     if history.stop_reason == "interrupted":
         return _interrupted(report, options)
     if options.json:
         print(to_json(report))
     else:
         print_report(report, options)
+        if options.report:
+            print(f"Written: {options.report}")
     return 0
 
 

@@ -42,6 +42,11 @@ class Training:
             self.trainer = Trainer(
                 self.model, self.optimizer, schedule=options.schedule, callbacks=[self._show]
             )
+            if options.live or options.report:
+                from ..gallery.training_page import Watch
+
+                self.watch = Watch(self.model, self.trainer)
+                self.trainer.callbacks = (self.watch, *self.trainer.callbacks)
             self.loader = MiniBatchLoader(
                 *self.pairs[0], options.batch_size, seed=options.seed, balanced=options.balanced
             )
@@ -76,7 +81,12 @@ class Training:
 
     def fit(self) -> Any:
         quiet = self.options.json and not console.is_terminal(sys.stderr)
-        with input_errors(), console.Progress("epoch", keep=True, quiet=quiet) as self.progress:
+        progress: Any = console.Progress("epoch", keep=True, quiet=quiet)
+        if self.options.live and not quiet:
+            from .train_live import Live
+
+            progress = Live.on(sys.stderr) or progress
+        with input_errors(), progress as self.progress:
             return self.trainer.fit(
                 self.loader,
                 self.options.epochs,
@@ -91,6 +101,12 @@ class Training:
             if self.is_classes
             else f"loss {history.validation_loss[-1]:.4g}"
         )
+        if self.options.live:
+            found += f"  lr {history.learning_rate[-1]:.3g}  update {self.watch.ratios[-1]:.1e}"
+            draw = getattr(self.progress, "draw", None)
+            if draw:  # a terminal; elsewhere the lines say it
+                draw(history, self.watch.ratios, self.options.epochs)
+                return
         self.progress.update(len(history), self.options.epochs, found)
 
     def report(self, history: Any) -> dict[str, Any]:
