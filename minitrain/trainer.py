@@ -43,7 +43,7 @@ class DivergenceError(ArithmeticError):
         super().__init__(
             f"training diverged: loss or gradient is not finite in epoch {number}, step {step}, "
             f"with {optimizer!r}; the model keeps its weights from the start of that epoch. "
-            "Try a smaller lr"
+            "Try a smaller lr; mt.find_learning_rate suggests one"
         )
         self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
 
