@@ -383,7 +383,8 @@ def test_optimizers(run):
     code, out, err = run("optimizers")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["name", "title", "lr", "slots", "bytes", "what", "it", "does"]
+    head = "name family year lr state bytes also in what it does"
+    assert lines[0].split() == head.split()
     assert [line.split()[0] for line in lines[1 : 1 + len(mt.optimizers.names())]] == (
         mt.optimizers.names()
     )
@@ -409,6 +410,21 @@ def test_each_optimizer_can_be_read(run, name):
         assert hyperparameter in out
     assert [v["default"] for v in described["variants"]].count(True) == 1
     assert f"--optimizer {name}" in out
+
+
+def test_what_is_said_of_an_optimizer(run):
+    adam = json.loads(run("optimizers", "adam", "--json")[1])
+    assert (adam["family"], adam["year"], adam["defaults_from"]) == ("Adam", 2015, "torch")
+    assert adam["elsewhere"]["scikit-learn"] == "solver='adam'"
+    assert adam["ranges"]["beta1"] == "[0, 1)"
+    assert adam["deviations"].startswith("eps is added after the correction in the paper's")
+    out = run("optimizers", "lion")[1]
+    for line in (
+        "Family: sign, 2023",
+        "Also in: optax lion, Keras Lion",
+        "Elsewhere: optax decays",
+    ):
+        assert line in out
 
 
 def test_derived_optimizer_says_from_what(run):
@@ -462,7 +478,7 @@ def test_datasets(run):
         ("train digits --lr fast", ["--lr: 'fast'", "numbers from 0"]),
         ("train digits --lr", ["--lr: expected one argument"]),
         ("train digits --lr 1 --set lr=1", ["lr is given twice"]),
-        ("train digits --optimizer adma", ["--optimizer", "'adma'", "did you mean adam?", "nadam"]),
+        ("train digits --optimizer adm", ["--optimizer", "'adm'", "did you mean adam?", "nadam"]),
         (
             "train digits --activation rleu",
             ["--activation", "'rleu'", "did you mean relu?", "silu"],
@@ -477,7 +493,7 @@ def test_datasets(run):
         ("train digits --set beta1", ["--set: 'beta1'", "NAME=VALUE"]),
         ("train digits --epoch 3", ["unknown option --epoch (did you mean --epochs?)", "--lr"]),
         ("train diabetes --balanced", ["--balanced: only for classes"]),
-        ("compare digits --optimizers adam,adma", ["--optimizers", "'adma'", "did you mean adam?"]),
+        ("compare digits --optimizers adam,adm", ["--optimizers", "'adm'", "did you mean adam?"]),
         ("compare digits --optimizers adam", ["--optimizers: 'adam'", "at least two of"]),
         ("compare digits --optimizers adam,all", ["--optimizers: 'adam,all'", "accepted: all, or"]),
         ("compare digits --optimizers ,", ["--optimizers"]),
@@ -495,7 +511,7 @@ def test_datasets(run):
         ("compare iris --baseline adma", ["baseline", "'adma'", "momentum"]),
         ("report nowhere", ["nowhere", "no study there"]),
         ("compare digits --trials -1", ["--trials: -1", "whole numbers from 0"]),
-        ("optimizers adma", ["'adma'", "did you mean adam?"]),
+        ("optimizers adm", ["'adm'", "did you mean adam?"]),
         ("optimizers adam x", ["'x' is one argument too many"]),
         ("datasets --jsno", ["--jsno (did you mean --json?)"]),
     ],
@@ -727,3 +743,109 @@ def test_train_demo_is_short_and_uses_the_public_api_alone():
         and node.value.id == "mt"
     }
     assert used <= set(mt.__all__)
+
+
+# Schedules
+
+
+def test_train_with_a_schedule(run):
+    code, out, _ = run("train", "iris", "--epochs", 4, "--schedule", "step(every=epochs(2))")
+    assert code == 0
+    assert "rate: step(every=epochs(2))" in out
+    report = json.loads(run("train", "iris", "--epochs", 4, "--schedule", "linear", "--json")[1])
+    assert report["schedule"] == "linear()"
+    np.testing.assert_allclose(
+        report["history"]["learning_rate"], 1e-3 * np.array([10, 7, 4, 1]) / 12
+    )
+    assert "rate:" not in run("train", "iris", "--epochs", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "iris", "--schedule", "cosin"), "unknown 'cosin'; did you mean 'cosine'?"),
+        (("train", "iris", "--schedule", "step(every=5)"), "or epochs(5) or steps(5)"),
+        (("train", "iris", "--schedule", "one_cycle(momentum=(0.8, 0.9))", "--optimizer",
+          "adagrad"), "moves the momentum, and Adagrad(lr=0.01) has none"),
+        (("schedules", "cosin"), "unknown 'cosin'; did you mean 'cosine'?"),
+        (("schedules", "cosine("), "'cosine(' is not understood"),
+        (("find-lr", "iris", "--optimizer", "adm"), "unknown 'adm' (did you mean adam?)"),
+        (("find-lr", "iris", "--low", "1", "--high", "0.1"), "accepted: rates with 0 < low < high"),
+        (("find-lr", "iris", "--steps", "3"), "3 is too small; accepted: whole numbers from 10"),
+        (("find-lr", "iris", "--plot", "no/where.png"), "cannot be written"),
+        (("find-lr", "iris", "--plot", "curve.xyz"), "cannot be written"),
+        (("find-lr", "iris", "--lr", "0.1"), "unknown option --lr"),
+    ],
+)  # fmt: skip
+def test_wrong_schedules_and_rates(run, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) <= 2  # the error, and perhaps that kernels are compiled
+
+
+def test_schedules(run):
+    code, out, err = run("schedules")
+    assert (code, err) == (0, "")
+    for name in mt.schedule.names():
+        assert f"\n{name} " in out
+    assert "█" in out
+    assert "``" not in out
+    listed = json.loads(run("schedules", "--json")[1])
+    assert [d["name"] for d in listed] == mt.schedule.names()
+    assert all(len(d["factors"]) == 200 for d in listed)
+
+
+@pytest.mark.parametrize("name", mt.schedule.names())
+def test_schedule(run, name):
+    code, out, err = run("schedules", name)
+    assert (code, err) == (0, "")
+    assert f"--schedule {name}" in out or f'--schedule "{name}()"' in out
+    assert "⠀" in out or name == "constant"
+
+
+def test_schedule_with_arguments(run):
+    out = run("schedules", "warmup(epochs(2)) * step(every=epochs(5))")[1]
+    assert out.startswith("warmup(duration=epochs(2)) * step(every=epochs(5))\n")
+    assert "Here what it watches" in run("schedules", "reduce_on_plateau")[1]
+    described = json.loads(run("schedules", "cosine(0.5)", "--json")[1])
+    assert described["arguments"] == {"warmup": 0.5, "end": 0.0, "duration": 1.0}
+
+
+# Find a learning rate
+
+
+def test_find_lr(run, tmp_path):
+    path = tmp_path / "curve.png"
+    code, out, _ = run("find-lr", "iris", "--optimizer", "SGD", "--layers", 8, "--plot", path)
+    assert code == 0
+    assert "range test  SGD, 3 × 300 steps, rates from 1e-05 to 10" in out
+    assert "1e-5" in out
+    rate = out.split("suggested rate")[1].split()[0]
+    assert out.rstrip().endswith(f"minitrain train iris --layers 8 --optimizer sgd --lr {rate}")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_find_lr_as_json_is_the_public_api(run):
+    found = json.loads(run("find-lr", "digits", "--steps", 40, "--runs", 2, "--json")[1])
+    train = mt.datasets.load("digits").split(seed=0)[0]
+    model = mt.MLP([64, 64, 64, 10], seed=0)
+    wanted = mt.find_learning_rate(model, train, steps=40, runs=2)
+    assert found["suggestion"] == wanted.suggestion
+    assert found["losses"][0][:5] == wanted.losses[0][:5].tolist()
+    assert found["dataset"] == "digits"
+
+
+def test_find_lr_says_when_there_is_nothing_to_find(run):
+    code, out, _ = run("find-lr", "iris", "--low", 100, "--high", 1e4, "--steps", 50)
+    assert code == 0
+    assert "The loss did not fall at any rate" in out
+    assert "Use it" not in out
+
+
+def test_find_lr_on_a_file_and_on_numbers(run, flowers):
+    out = run("find-lr", flowers, "--target", "kind", "--steps", 50, "--set", "beta1=0.8")[1]
+    assert "--target kind" in out
+    assert "--set beta1=0.8 --lr" in out
+    assert run("find-lr", "diabetes", "--steps", 50)[0] == 0
