@@ -118,7 +118,9 @@ def name_schedules(given: Any) -> dict[str, Any]:
         raise ValueError("schedules: none; accepted: at least one, such as 'constant'")
     named = {}
     for label, value in given.items():
-        if not callable(value):
+        try:
             get_schedule(value)  # an unknown one is an error now, not in a worker
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"schedules: {error}") from None
         named[str(label)] = value
     return named
