@@ -113,10 +113,10 @@ class Trainer:
         if run is None or not run.step:
             return float("nan")
         theta, gradient, state = run.place()
-        before = theta.copy()
-        self.optimizer.step(theta, gradient, state)
-        size = float(np.linalg.norm(before))
-        return float(np.linalg.norm(theta - before)) / size if size else float("nan")
+        before = theta.astype(float)
+        with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
+            self.optimizer.step(theta, gradient, state)
+            return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
         self,

@@ -26,6 +26,7 @@ COMMANDS = (
     "surfaces",
     "landscape",
     "claims",
+    "doctor",
     "datasets",
     "warmup",
     "bench",

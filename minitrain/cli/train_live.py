@@ -33,7 +33,9 @@ def curve(values: Sequence[float], width: int, height: int = _HEIGHT, log: bool 
     low, high = good.min(), good.max()
     share = (points - low) / (high - low) if high > low else np.where(np.isnan(points), np.nan, 0.5)
     eighths = np.where(np.isnan(share), 0, 1 + np.nan_to_num(share) * (8 * height - 1))
-    levels = [np.rint(np.clip(eighths - 8 * line, 0, 8)).astype(int) for line in reversed(range(height))]
+    levels = [
+        np.rint(np.clip(eighths - 8 * line, 0, 8)).astype(int) for line in reversed(range(height))
+    ]
     return "\n".join("".join(_BLOCKS[k] for k in line) for line in levels)
 
 
