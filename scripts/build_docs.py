@@ -47,7 +47,8 @@ From 밑바닥부터 시작하는 딥러닝 (Deep Learning from Scratch), chapte
 ## Surfaces
 {surfaces}
 Make them yourself: `minitrain surfaces`, `minitrain landscape`, `minitrain claims`; watch a
-training: `minitrain train digits --live --report report.html`; before it: `minitrain doctor digits`.
+training: `minitrain train digits --live --report report.html`; before it:
+`minitrain doctor digits`.
 """
 
 
