@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, gallery, lab, optimizers
+    from . import datasets, gallery, lab, optimizers, schedule
+    from .finder import find_learning_rate
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -35,10 +36,12 @@ _ROOM_OF = {
     "Optimizer": "optimizer",
     "Trainer": "trainer",
     "datasets": "datasets",
+    "find_learning_rate": "finder",
     "gallery": "gallery",
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
+    "schedule": "schedule",
 }
 
 __all__ = [
@@ -50,10 +53,12 @@ __all__ = [
     "Optimizer",
     "Trainer",
     "datasets",
+    "find_learning_rate",
     "gallery",
     "lab",
     "optimizers",
     "rule",
+    "schedule",
 ]
 
 

@@ -8,14 +8,11 @@ from .arguments import (
     CommandError,
     add_data_options,
     count,
-    layers,
-    one_of,
-    rate,
     read_data,
     seed,
-    setting,
     to_json,
 )
+from .options import add_network_options, add_optimizer_options
 from .train_page import report_file, write_report
 from .train_report import print_report
 from .training import Training
@@ -28,32 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dataset", metavar="DATASET|FILE.csv", help="a name (see: minitrain datasets) or a file")
     add_data_options(parser)
-    group = parser.add_argument_group("the network")
-    group.add_argument(
-        "--layers", type=layers, default=(64, 64), metavar="N,N",
-        help="units of the hidden layers (default: 64,64); none for a linear model",
-    )  # fmt: skip
-    group.add_argument(
-        "--activation", default="relu", metavar="NAME",
-        help="of the hidden layers: identity, relu, leaky_relu, tanh, sigmoid, gelu, silu "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--dtype",
-        type=one_of("float32", "float64"),
-        default="float32",
-        metavar="NAME",
-        help="float32 or float64 (default: %(default)s)",
-    )
+    add_network_options(parser)
     group = parser.add_argument_group("the training")
     add = group.add_argument
-    add("--optimizer", default="adam", metavar="NAME",
-        help="(default: %(default)s; see: minitrain optimizers)")  # fmt: skip
-    add("--lr", type=rate, metavar="RATE", help="learning rate (default: the optimizer's)")
+    add_optimizer_options(group)
     add(
-        "--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
-        help="another hyperparameter, such as beta1=0.95 or weight_decay=0.01; may be given "
-        "several times",
+        "--schedule", default="constant", metavar="TEXT",
+        help="of the learning rate, such as cosine or 'step(every=epochs(10))' "
+        "(default: %(default)s; see: minitrain schedules)",
     )  # fmt: skip
     add("--epochs", type=count(1), default=20, metavar="N", help="(default: %(default)s)")
     add("--batch-size", type=count(1), default=32, metavar="N", help="(default: %(default)s)")
