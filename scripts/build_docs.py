@@ -9,6 +9,7 @@ from _environment import ensure
 ensure(extras=("lab",))
 
 import argparse
+import json
 from pathlib import Path
 
 import minitrain as mt
@@ -16,6 +17,7 @@ from minitrain import gallery
 from minitrain.gallery.claims import report
 
 ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("surfaces", "landscapes", "book", "claims")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam")
 
 INDEX = """\
@@ -56,38 +58,53 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "gallery", metavar="FOLDER")
     parser.add_argument("--seeds", type=int, default=10, help="of the claims (default: 10)")
+    parser.add_argument("--only", choices=PARTS, metavar="PART",
+                        help=f"build this alone, of {', '.join(PARTS)}")  # fmt: skip
     options = parser.parse_args()
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
 
-    sections = surfaces(out)
-    landscapes(out)
-    say("the book's figures")
-    gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png")
-    gallery.save(gallery.book.draw_training(), out / "book_training.png")
-    say("claims")
-    findings = list(gallery.claims.run(options.seeds))
-    report.write(findings, out, f"minitrain claims --seeds {options.seeds}", page=False)
-    parts = sum(len(finding.parts) for finding in findings)
-    (out / "README.md").write_text(INDEX.format(parts=parts, surfaces=sections), "utf-8")
+    wanted = (options.only,) if options.only else PARTS
+    if "surfaces" in wanted:
+        surfaces(out)
+    if "landscapes" in wanted:
+        landscapes(out)
+    if "book" in wanted:
+        say("the book's figures")
+        gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png", dpi=80)
+        gallery.save(gallery.book.draw_training(), out / "book_training.png", dpi=90)
+    if "claims" in wanted:
+        say("claims")
+        findings = list(gallery.claims.run(options.seeds))
+        report.write(findings, out, f"minitrain claims --seeds {options.seeds}", page=False)
+    index(out)
     size = sum(path.stat().st_size for path in out.iterdir())
     say(f"{len(list(out.iterdir()))} files, {size / 1e6:.1f} MB in {out}")
 
 
+def index(out):
+    """The page that shows all, once everything is there."""
+    if not (out / "claims.json").exists():
+        return
+    findings = json.loads((out / "claims.json").read_text("utf-8"))
+    sections = "".join(
+        f"\n### {s.title}\n\n{s.shows} Source: {s.source}.\n\n![{s.title}]({s.name}.png)\n"
+        for s in map(gallery.get, gallery.names())
+    )
+    parts = sum(len(finding["parts"]) for finding in findings)
+    (out / "README.md").write_text(INDEX.format(parts=parts, surfaces=sections), "utf-8")
+
+
 def surfaces(out):
-    """A picture of each surface, the moving one and the page; their part of the index."""
-    sections = []
+    """A picture of each surface, the moving one and the page."""
     for name in gallery.names():
         say(f"surface {name}")
         surface = gallery.get(name)
         walks = [gallery.tune(surface, optimizer) for optimizer in OPTIMIZERS]
         gallery.save(gallery.draw_walks(walks), out / f"{name}.png", dpi=80)
-        sections.append(f"\n### {surface.title}\n\n{surface.shows} Source: {surface.source}.\n\n")
-        sections.append(f"![{surface.title}]({name}.png)\n")
     few = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
     gallery.animate([gallery.tune("ravine", name) for name in few], out / "ravine.gif", dpi=70)
     gallery.write_page(out / "playground.html", OPTIMIZERS)
-    return "".join(sections)
 
 
 def landscapes(out):
