@@ -124,10 +124,11 @@ class Trainer:
         if run is None or not run.step:
             return float("nan")
         theta, gradient, state = run.place()
-        before = theta.copy()
-        self.optimizer.step(theta, gradient, state)
-        size = float(np.linalg.norm(before))
-        return float(np.linalg.norm(theta - before)) / size if size else float("nan")
+        before, rates = theta.astype(float), run.history().learning_rate
+        rate = float(rates[-1]) if len(rates) else self.optimizer.lr
+        with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
+            self.optimizer.replace(lr=rate).step(theta, gradient, state)
+            return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
         self,
