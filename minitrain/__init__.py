@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets, lab, optimizers
+    from .estimator import MLPClassifier, MLPRegressor, TrainingCurveDisplay
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -28,12 +29,15 @@ except PackageNotFoundError:  # a source tree that was never installed
 # Loaded when first used (PEP 562), so that `minitrain --help` does not wait for Numba.
 _ROOM_OF = {
     "MLP": "model",
+    "MLPClassifier": "estimator",
+    "MLPRegressor": "estimator",
     "DivergenceError": "trainer",
     "EarlyStopping": "trainer",
     "History": "history",
     "MiniBatchLoader": "loader",
     "Optimizer": "optimizer",
     "Trainer": "trainer",
+    "TrainingCurveDisplay": "estimator",
     "datasets": "datasets",
     "lab": "lab",
     "optimizers": "optimizers",
@@ -45,9 +49,12 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "MiniBatchLoader",
     "Optimizer",
     "Trainer",
+    "TrainingCurveDisplay",
     "datasets",
     "lab",
     "optimizers",

@@ -11,6 +11,7 @@ from .crew import choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
+from .kernels.losses import REGRESSION
 from .kernels.memory import aligned_zeros
 from .loader import MiniBatchLoader
 from .model import MLP
@@ -169,9 +170,9 @@ class Trainer:
             )
         if validation is None:
             raise ValueError("early_stopping: needs validation=… to see when to stop")
-        if stopping.monitor == "validation_accuracy" and self.model.loss == "squared_error":
+        if stopping.monitor == "validation_accuracy" and self.model.loss in REGRESSION:
             raise ValueError(
-                "monitor: squared_error has no validation_accuracy; accepted: validation_loss"
+                f"monitor: {self.model.loss} has no validation_accuracy; accepted: validation_loss"
             )
 
 
@@ -279,7 +280,7 @@ class _Run:
         }
         if not self._has_validation:
             columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
-        if self._model.loss == "squared_error":
+        if self._model.loss in REGRESSION:
             columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
         return History(
             **columns,
