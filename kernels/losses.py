@@ -2,7 +2,8 @@
 
 Every row of a mini-batch stands for itself: loss[i] becomes the loss of row i, right[i] is 1 where
 it is predicted right, else 0, and row i of DZ the gradient of the *mean* over all B rows.  The
-means are torch's: cross_entropy over rows, the others over all elements.  DZ, Z and targets (B, O) are Matrix; DZ may be Z.
+means are torch's: cross_entropy over rows, the others over all elements.  DZ, Z and targets
+(B, O) are Matrix; DZ may be Z.
 """
 
 from functools import cache

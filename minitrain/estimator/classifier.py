@@ -156,7 +156,7 @@ feature_names_in_
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> "MLPClassifier":
-        """Fit to rows X (n, features), dense or sparse, and labels y (n,) or (n, labels) of 0 and 1.
+        """Fit to rows X (n, features), dense or sparse, and y (n,), or (n, labels) of 0 and 1.
 
         With ``X_val`` and ``y_val`` every epoch is scored on them; ``early_stopping=True`` then
         watches them and holds back no rows of X.  Ctrl-C ends the fit and keeps what was learned.

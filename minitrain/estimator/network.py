@@ -5,6 +5,7 @@ put other arrays in their place.  The network is made from them; as long as they
 of its flat parameters, nothing needs to be copied.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ LOSS_OF_OUTPUT = {
 def initial_bounds(sizes: list[int], activation: str) -> list[float]:
     """Glorot & Bengio (2010), with scikit-learn's factor of 2 for the logistic function."""
     factor = 2.0 if activation == "logistic" else 6.0
-    return [np.sqrt(factor / (I + O)) for I, O in zip(sizes, sizes[1:], strict=False)]
+    return [np.sqrt(factor / (I + O)) for I, O in pairwise(sizes)]
 
 
 class Network:

@@ -1,4 +1,4 @@
-"""The optimizer that ``solver`` names, with scikit-learn's conventions where the name is its own."""
+"""The optimizer that ``solver`` names, by scikit-learn's conventions where the name is its."""
 
 import math
 from dataclasses import replace
