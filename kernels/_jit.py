@@ -140,8 +140,8 @@ class KernelCache(_Cache):
                 if hashlib.sha256(payload).digest() == checksum:
                     return CompileResult._rebuild(target_context, *pickle.loads(payload))
                 path.unlink()
-            except OSError:
-                pass  # not there, or not readable: the same to us
+            except (OSError, ImportError):
+                pass  # not there, not readable, or of a module that is not there: the same to us
         if on_compile is not None:
             on_compile(self._name)
         return None

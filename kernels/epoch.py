@@ -5,8 +5,8 @@ the GIL.  The order of the rows is a pure function of (seed, epoch), so a traini
 calls anywhere and gives the same bits.
 
 Any number of threads may enter the same call, each with its own number; they share the rows of a
-mini-batch and then the weights of each layer, and meet at barriers.  Who computes a number does
-not change it, so the result does not depend on how many they are.
+mini-batch and then the weights of the layers, part by part, and meet at barriers.  Who computes a
+number does not change it, so the result does not depend on how many they are.
 """
 
 from collections import namedtuple
@@ -17,6 +17,7 @@ from numba import from_dtype, typeof, types
 
 from . import layers
 from ._jit import COMPILED, address_of, inline, jit
+from .borrow import borrowed
 from .fuse import call
 from .layers import (
     B_,
@@ -35,7 +36,7 @@ from .layers import (
     weight_gradient,
 )
 from .random import shuffle, words
-from .threads import PLACES, abort, meet, share
+from .threads import PLACES, ROWS_TAKEN, WEIGHTS_TAKEN, abort, meet, portion, share, take
 from .tile import lanes, load, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
@@ -50,6 +51,9 @@ IN_ORDER, SHUFFLED, BALANCED, GIVEN = range(4)
 
 # This thread's number, how many there are, and the array where they meet.
 Team = namedtuple("Team", "thread threads shared")
+
+# Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
+Moved = namedtuple("Moved", "places values")
 
 # One row per epoch.
 LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
@@ -171,6 +175,19 @@ def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
             backward(theta, work, begin, end)
 
 
+@inline
+def pass_parts(theta, work, data, rows, with_gradient, team):
+    """`pass_rows` of all rows: this thread's part of them, with the others."""
+    thread, threads, shared = team
+    begin, part, mine = 0, 0, take(shared, ROWS_TAKEN, threads, -1)
+    while begin < rows.size:
+        end = begin + portion(rows.size - begin, _ROWS, threads)
+        if part == mine:
+            call(work.pass_rows, (theta, work, data, rows, begin, end, with_gradient, thread))
+            mine = take(shared, ROWS_TAKEN, threads, mine)
+        begin, part = end, part + 1
+
+
 @cache
 def _pass_address(dtype, workspace_type):
     T, integers = from_dtype(dtype), types.int64[::1]
@@ -211,10 +228,10 @@ def mean_loss(theta, work, data, team):
     loss, right = 0.0, 0.0
     for start in range(0, n, most):
         rows = np.arange(start, min(start + most, n))
-        begin, end = share(rows.size, _ROWS, team.thread, team.threads)
-        call(work.pass_rows, (theta, work, data, rows, begin, end, 0, team.thread))
+        pass_parts(theta, work, data, rows, 0, team)
         if not meet(team.shared, team.threads):
             return np.nan, np.nan
+        team.shared[ROWS_TAKEN] = 0
         part_loss, part_right = summed(work, rows.size)
         loss += part_loss
         right += part_right
@@ -271,86 +288,108 @@ def predict(out, theta, work, data):
 
 
 @inline
-def update_weights(theta, gradient, work, state, descend, rate, B, team):
+def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
     """Gradient and optimizer step of all weights, a part at a time while it is in the cache."""
-    block = np.empty(2, np.int64)
+    _, threads, shared = team
+    part, mine = 0, take(shared, WEIGHTS_TAKEN, threads, -1)
     for l in range(work.plan.shape[0] - 1):
         p = work.plan[l]
         # b stands right behind W, so it takes its step with the last part of W, unless its decay
-        # or its rate is another.  The last thread always has that part.
+        # or its rate is another.
         W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
         alike = (
             W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
         )
-        has_last = team.thread == team.threads - 1
-        if has_last:
-            bias_gradient(gradient, work, l, B)
-        first, last = share(p[I_], lanes(theta), team.thread, team.threads)
         height = max(lanes(theta), _HOT // p[O_] // lanes(theta) * lanes(theta))
-        for i in range(first, last, height):
-            j = min(i + height, last)
-            weight_gradient(gradient, work, l, i, j, B)
-            block[0], block[1] = p[W_] + i * p[O_], p[W_] + j * p[O_]
-            if alike and j == p[I_]:
-                block[1] += p[O_]
-            call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
-            transpose_weights(theta, work, l, i, j)
-        if has_last and not alike:
-            block[0], block[1] = p[B_], p[B_] + p[O_]
-            call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
+        for i in range(0, p[I_], height):
+            if part == mine:
+                j = min(i + height, p[I_])
+                weight_gradient(gradient, work, l, i, j, B)
+                block[0], block[1] = p[W_] + i * p[O_], p[W_] + j * p[O_]
+                if j == p[I_]:
+                    bias_gradient(gradient, work, l, B)
+                    if alike:
+                        block[1] += p[O_]
+                call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
+                transpose_weights(theta, work, l, i, j)
+                if j == p[I_] and not alike:
+                    block[0], block[1] = p[B_], p[B_] + p[O_]
+                    call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
+                mine = take(shared, WEIGHTS_TAKEN, threads, mine)
+            part += 1
 
 
 @inline
 def norm(gradient):
+    """In float64, by eight sums side by side: one would wait for itself at each addition."""
+    sums = np.zeros(8)
+    for i in range(0, gradient.size - 7, 8):
+        for k in range(8):
+            sums[k] += np.float64(gradient[i + k]) * np.float64(gradient[i + k])
     total = 0.0
-    for i in range(gradient.size):
+    for i in range(gradient.size // 8 * 8, gradient.size):
         total += np.float64(gradient[i]) * np.float64(gradient[i])
+    for k in range(8):
+        total += sums[k]
     return np.sqrt(total)
 
 
 @jit
 def train(
     theta, good, gradient, work, data, validation, sampling, order,
-    state, advance, descend, rates, first, record, team,
+    state, advance, descend, rates, moved, first, fresh, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
-    Steps count from 0 over all epochs.  ``record`` (epochs, 5) gets a row per finished epoch;
-    ``validation`` may have no rows.  ``state`` must have a block per weight matrix and bias.
+    Steps count from 0 over all epochs.  ``moved`` are values of other hyperparameters per step,
+    mostly of none.  ``fresh`` is false if the call before left ``theta``, ``work`` and ``order``
+    as they are.  ``record`` (epochs, 5) gets a row per finished epoch; ``validation`` may have no
+    rows.  ``state`` must have a block per weight matrix and bias.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
     is an epoch's first loss, the step before is returned: that one did the harm, and ``good`` are
     only parameters with a finite loss.
     """
+    theta, good, gradient, work, data, validation, order = borrowed(
+        (theta, good, gradient, work, data, validation, order)
+    )
+    sampling, state, rates, moved, record, team = borrowed(
+        (sampling, state, rates, moved, record, team)
+    )
+    block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads = thread == 0
-    transpose_all(theta, work, team)
-    if leads:
-        draw_order(order, sampling, first // sampling.steps)
+    if fresh:
+        transpose_all(theta, work, team)
+        if leads:
+            draw_order(order, sampling, first // sampling.steps)
     for s in range(rates.size):
         step = first + s
         epoch, batch = step // sampling.steps, step % sampling.steps
         row = record[epoch]
         if leads:
             if batch == 0:
-                if s > 0:
+                if s > 0 or not fresh:
                     draw_order(order, sampling, epoch)
                 for column in range(row.size):
                     row[column] = 0.0
-            call(
-                advance, (state.c, state.carry, state.hyper, np.float64(sampling.before + step + 1))
-            )
+            for k in range(moved.places.size):
+                state.hyper[moved.places[k]] = moved.values[s, k]
+            t = np.float64(sampling.before + step + 1)
+            call(advance, (state.c, state.carry, state.hyper, t))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step
         start = batch * sampling.batch_size
         rows = order[start : min(start + sampling.batch_size, order.size)]
         B = rows.size
 
-        begin, end = share(B, _ROWS, thread, threads)
+        if leads:
+            shared[WEIGHTS_TAKEN] = 0
         following = order[start + B : min(start + 2 * B, order.size)]
-        announce(data, following, min(begin, following.size), min(end, following.size))
-        call(work.pass_rows, (theta, work, data, rows, begin, end, 1, thread))
+        begin, end = share(following.size, 1, thread, threads)
+        announce(data, following, begin, end)
+        pass_parts(theta, work, data, rows, 1, team)
         added = 0.0
         if leads and work.objective.l2 != 0.0:
             decay, added = penalty(theta, work, data, rows)
@@ -361,12 +400,14 @@ def train(
         loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
+        if leads:
+            shared[ROWS_TAKEN] = 0
         if batch == 0:
-            if leads:
-                copy_row(good, 0, theta, 0, theta.size)
+            begin, end = share(theta.size, lanes(theta), thread, threads)
+            copy_row(good, begin, theta, begin, end - begin)
             if not meet(shared, threads):
                 return step
-        update_weights(theta, gradient, work, state, descend, rates[s], B, team)
+        update_weights(theta, gradient, work, state, descend, rates[s], B, team, block)
         if not meet(shared, threads):
             return step
         if leads:

@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from ._jit import COMPILED, address_of, inline, jit
 from .rule import Rule, Variant, code_hash
+from .scalar import for_scalars
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the
@@ -238,11 +239,12 @@ def _compiled(
 ) -> Fused:
     key = f"{code_hash(coefficients)} {n_carry} {n_hyper}"
     if n_carry:
-        advance = _advance_carrying(inline(coefficients), n_carry, n_hyper, key)
+        advance = _advance_carrying(inline(for_scalars(coefficients)), n_carry, n_hyper, key)
     else:
-        advance = _advance(inline(coefficients), n_hyper, key)
+        advance = _advance(inline(for_scalars(coefficients)), n_hyper, key)
     template = TEMPLATES[len(variant.slots)]
-    descend = template(inline(variant.update), n, f"{code_hash(variant.update)} {n}")
+    update = inline(for_scalars(variant.update))
+    descend = template(update, n, f"{code_hash(variant.update)} {n}")
     doubles, T = float64[::1], from_dtype(dtype)
     return Fused(
         address_of(advance, types.void(doubles, doubles, doubles, float64)),

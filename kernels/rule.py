@@ -20,6 +20,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
+from .interval import Interval
+
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
 
 
@@ -39,7 +41,9 @@ class Rule:
     ``takes`` are the hyperparameters that ``coefficients`` takes, in its order.  ``carry`` are
     scalars that one step hands to the next (NAdam's product of momenta), ``start`` names the
     hyperparameter from which a slot starts where that is not zero, ``rates`` is the range in
-    which a search looks for lr.
+    which a search looks for lr, ``ranges`` what a hyperparameter may be where that does not
+    follow from its name.  For readers: ``family``, ``elsewhere`` (library: its name there) and
+    ``defaults_from``.
     """
 
     name: str
@@ -53,6 +57,10 @@ class Rule:
     rates: tuple[float, float]
     paper: str
     doc: str
+    ranges: Mapping[str, Interval]
+    family: str
+    elsewhere: Mapping[str, str]
+    defaults_from: str
     variants: dict[frozenset, Variant] = field(default_factory=dict)
 
     def variant(self, *flags: str) -> Callable[[Callable], Callable]:
@@ -64,7 +72,17 @@ class Rule:
 
         return add
 
-    def derive(self, name: str, *, title: str, paper: str, doc: str, **defaults: Any) -> "Rule":
+    def derive(
+        self,
+        name: str,
+        *,
+        title: str,
+        paper: str,
+        doc: str,
+        elsewhere: Mapping[str, str] | None = None,
+        defaults_from: str | None = None,
+        **defaults: Any,
+    ) -> "Rule":
         """The same rule under another name, with other defaults."""
         return _register(
             replace(
@@ -73,6 +91,8 @@ class Rule:
                 title=title,
                 paper=paper,
                 doc=inspect.cleandoc(doc),
+                elsewhere=dict(elsewhere or {}),
+                defaults_from=defaults_from or self.defaults_from,
                 defaults={**self.defaults, **defaults},
             )
         )
@@ -85,6 +105,19 @@ class Rule:
     @property
     def flags(self) -> frozenset:
         return frozenset().union(*self.variants)
+
+    @property
+    def year(self) -> int | None:
+        """Year of the first publication that ``paper`` cites."""
+        found = re.search(r"\((\d{4})\)", self.paper)
+        return int(found[1]) if found else None
+
+    def range_of(self, name: str) -> Interval:
+        """What the hyperparameter ``name`` may be."""
+        if name in self.ranges:
+            return self.ranges[name]
+        fraction = re.fullmatch(r"beta\d?|alpha|rho", name)
+        return Interval("[0, 1)" if fraction else "[0, inf)")
 
     def choose(self, values: Mapping[str, Any]) -> Variant:
         """The variant for these hyperparameters.
@@ -109,7 +142,9 @@ class Rule:
         return result if self.carry else (result, ())
 
     def __reduce__(self) -> tuple:
-        return get, (self.name,)  # its functions are code, and are not pickled
+        from .travel import pack  # which needs this module
+
+        return pack(self)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.defaults.items())
@@ -129,7 +164,11 @@ def rule(
     start: Mapping[str, str] | None = None,
     check: Callable[..., str | None] = lambda **_: None,
     rates: tuple[float, float] = (1e-5, 1.0),
+    ranges: Mapping[str, str] | None = None,
     paper: str = "",
+    family: str = "",
+    elsewhere: Mapping[str, str] | None = None,
+    defaults_from: str = "",
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
     **hyperparameters: float | bool,
@@ -140,10 +179,15 @@ def rule(
     ``c`` are the slots: state of one number per parameter that starts at zero.  ``c`` is what
     ``coefficients(t, *carried, *hyperparameters)`` returned for step ``t`` (1, 2, …, a float),
     chosen by name; without ``coefficients`` it holds the hyperparameters in the order given.
+    ``coefficients`` may also take ``lr``, which is the rate that was given, before any schedule.
+
+    ``ranges`` says what hyperparameters may be, e.g. ``{"nu": "[0, 1]"}``; without it, what is
+    named beta, alpha or rho is in [0, 1) and everything else at least 0.
 
     Raises
     ------
     ValueError
+        If a range is of a hyperparameter that there is not.
         If the update holds a number: ``0.5 * g`` would be computed in float64 inside a float32
         kernel and in float32 by the reference.  Numbers belong into ``coefficients``.
     """
@@ -154,6 +198,8 @@ def rule(
         "decoupled_weight_decay": decoupled_weight_decay,
         "decay_biases": True,
     }
+    for unknown in set(ranges or ()) - {"lr", *hyperparameters}:
+        raise ValueError(f"{name}: ranges: no hyperparameter {unknown!r}")
 
     def register(update: Callable) -> Rule:
         carried = tuple(carry or ())
@@ -169,6 +215,10 @@ def rule(
             rates=rates,
             paper=paper,
             doc=inspect.getdoc(update) or "",
+            ranges={n: Interval(text) for n, text in (ranges or {}).items()},
+            family=family,
+            elsewhere=dict(elsewhere or {}),
+            defaults_from=defaults_from,
             variants={frozenset(): _read_variant(name, update)},
         )
         return _register(made)
@@ -247,7 +297,7 @@ def _read_inputs(
         return hyper
     parameters = tuple(_parameters(coefficients))
     inputs = parameters[1 + len(carried) :]
-    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= set(hyper):
+    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= {"lr", *hyper}:
         raise ValueError(
             f"{name}: coefficients({', '.join(parameters)}) must take {', '.join(('t', *carried))}"
             f" and then any of: {', '.join(hyper) or '(no hyperparameters)'}"

@@ -20,8 +20,10 @@ from ._jit import COMPILED, inline
 
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
 SPINS = 2000
-COUNTER, ABORTED = 0, 8  # places in the shared array, a cache line apart
-PLACES = 16
+# Places in the shared array, a cache line apart: two counters of parts, since one can be set back
+# to 0 only while nobody takes any from it.
+COUNTER, ABORTED, ROWS_TAKEN, WEIGHTS_TAKEN = 0, 8, 16, 24
+PLACES = 32
 
 if COMPILED:
 
@@ -103,6 +105,27 @@ def meet(shared, threads):
                 return False
             give_way()
     return True
+
+
+@inline
+def take(shared, place, threads, taken):
+    """The number of the next part to work on, 0, 1, 2, …; ``taken`` was the one before, or -1.
+
+    Parts go to whoever is free, so a thread whose core is slow, or busy with other programs, gets
+    fewer of them.  Between two uses of a ``place``, shared[place] has to be set to 0.
+    """
+    return taken + 1 if threads == 1 else add_atomic(shared, place, 1)
+
+
+@inline
+def portion(left, unit, threads):
+    """How many of the things that are left the next part takes, in multiples of ``unit``.
+
+    Large parts first, for speed, and small ones in the end, so that all get done together.
+    """
+    if threads == 1:
+        return left
+    return min(left, max(left // (2 * threads) // unit, 1) * unit)
 
 
 @inline

@@ -12,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, lab, optimizers
+    from . import datasets, gallery, lab, optimizers, schedule
     from .estimator import MLPClassifier, MLPRegressor, TrainingCurveDisplay
+    from .finder import find_learning_rate
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
@@ -39,9 +40,12 @@ _ROOM_OF = {
     "Trainer": "trainer",
     "TrainingCurveDisplay": "estimator",
     "datasets": "datasets",
+    "find_learning_rate": "finder",
+    "gallery": "gallery",
     "lab": "lab",
     "optimizers": "optimizers",
     "rule": "optimizers",
+    "schedule": "schedule",
 }
 
 __all__ = [
@@ -56,9 +60,12 @@ __all__ = [
     "Trainer",
     "TrainingCurveDisplay",
     "datasets",
+    "find_learning_rate",
+    "gallery",
     "lab",
     "optimizers",
     "rule",
+    "schedule",
 ]
 
 

@@ -101,13 +101,25 @@ def print_source(code: str, stream: TextIO | None = None) -> None:
 
 
 def print_study(result: Any, stream: TextIO | None = None) -> None:
-    """What a study (``minitrain.lab``) found: its table, its verdict, and what it cannot say."""
+    """What a study (``minitrain.lab``) found: its tables, its verdict, and what it cannot say."""
     stream = stream or sys.stdout
+    for arm, schedule in result.columns:
+        summary = result.summary(arm, schedule)
+        if not summary:
+            continue
+        if len(result.columns) > 1:
+            print_heading(f"{arm.replace('_', ' ')}, {schedule} rate", stream)
+        _print_summary(summary, result.verdicts(arm, schedule), stream)
+        print(file=stream)
+    print_text(result.sentence(), stream)
+    print_text(result.limits(), stream)
+
+
+def _print_summary(summary: list[dict], verdicts: list[dict], stream: TextIO) -> None:
     beaten: dict[tuple[str, str], list[str]] = {}
-    for verdict in result.verdicts():
+    for verdict in verdicts:
         if verdict["verdict"] == "better":
             beaten.setdefault((verdict["dataset"], verdict["a"]), []).append(verdict["b"])
-    summary = result.summary()
     failures = any(row["failed"] for row in summary)
     rows: list[Row | None] = []
     for dataset in dict.fromkeys(row["dataset"] for row in summary):
@@ -133,9 +145,6 @@ def print_study(result: Any, stream: TextIO | None = None) -> None:
     columns = ["data set", "optimizer", "lr", "accuracy", "95 % interval", "better than", "time"]
     columns += ["failed"] if failures else []
     print_table(columns, rows, right=("lr", "accuracy", "95 % interval", "time"), stream=stream)
-    print(file=stream)
-    print_text(result.sentence(), stream)
-    print_text(result.limits(), stream)
 
 
 def percent(share: float) -> str:

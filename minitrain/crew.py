@@ -9,9 +9,13 @@ from .inputs import check_count
 from .kernels import epoch
 from .kernels._jit import COMPILED
 
-# Floating-point operations of a step from which a second thread pays: below it, meeting costs
-# more than the shared work saves (scripts/bench_epoch.py --threads).
-WORTH_SHARING = 20e6
+# Floating-point operations of a step from which a second thread pays where a core is free for it:
+# below it, meeting costs more than the shared work saves (scripts/bench_epoch.py --threads).
+WORTH_SHARING = 3e6
+
+_CALLS_BEFORE_TRIAL = 6  # at first; twice as many after each trial that changed nothing
+_MOST_CALLS_BEFORE_TRIAL = 96
+_WORTH_TIMING = 5e-3  # seconds of a call below which starting threads counts
 
 
 def choose_threads(threads: int | None, flops: float) -> int:
@@ -27,6 +31,43 @@ def choose_threads(threads: int | None, flops: float) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     most = (cores or 1) if COMPILED else 1
     return min(threads or most, most)
+
+
+class Pace:
+    """How many threads the next call gets: all that may pay, unless one was faster.
+
+    A core that other programs use is worse than none, since all wait for the last thread; whether
+    it is can be seen by doing without.  So now and then a short call is made with one thread, and
+    where that was faster, later ones are, with a trial of all threads now and then.
+    """
+
+    def __init__(self, threads: int, fixed: bool) -> None:
+        self.most = self.threads = threads
+        self._fixed = fixed or threads == 1
+        self._trial: int | None = None
+        self._seconds = 0.0  # per step, of the last call that was no trial
+        self._calls, self._wait = 0, _CALLS_BEFORE_TRIAL
+
+    def choose(self, steps: int) -> tuple[int, int]:
+        """(threads, steps) of the next call, which may make at most so many steps."""
+        self._calls += 1
+        tells = steps * self._seconds > _WORTH_TIMING
+        if self._fixed or self._calls <= self._wait or not tells:
+            self._trial = None
+            return self.threads, steps
+        self._trial = 1 if self.threads > 1 else self.most
+        return self._trial, max(1, steps // 4)
+
+    def note(self, seconds: float) -> None:
+        """What a step of that call took."""
+        if self._trial is None:
+            self._seconds = seconds
+            return
+        if seconds < self._seconds:
+            self.threads, self._seconds, self._wait = self._trial, seconds, _CALLS_BEFORE_TRIAL
+        else:
+            self._wait = min(2 * self._wait, _MOST_CALLS_BEFORE_TRIAL)
+        self._calls = 0
 
 
 def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:

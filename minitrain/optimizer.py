@@ -1,6 +1,6 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +14,9 @@ from .kernels.memory import aligned_zeros
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
+from .sharing import step_shared, worth_sharing
 
+_SMALL = 1e6  # bytes of parameters, up to which nobody asks whether to share a step
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 
 
@@ -38,10 +40,10 @@ class OptimizerState:
 class Optimizer:
     """A rule and its hyperparameters, e.g. ``mt.optimizers.Adam(lr=1e-3)``.
 
-    Names and defaults are torch.optim's; ``betas=(0.9, 0.999)`` may be given as ``beta1`` and
-    ``beta2``.  All optimizers take ``weight_decay``; ``decoupled_weight_decay`` says whether it
-    acts on the parameters (AdamW) or is added to the gradient, and ``decay_biases=False`` leaves
-    the biases out.
+    Names and defaults are torch.optim's where it has the rule.  ``betas=(0.9, 0.999)`` may be given
+    as ``beta1`` and ``beta2``, and so may ``etas``, ``nus`` and the like.  All optimizers take
+    ``weight_decay``; ``decoupled_weight_decay`` says whether it acts on the parameters (AdamW) or
+    is added to the gradient, and ``decay_biases=False`` leaves the biases out.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Optimizer:
         inputs = self.rule.inputs(self.hyperparameters)
         carried = [float(v) for v in self.rule.carry.values()]
         self._n = len(self.rule.evaluate(1, carried, inputs)[0])
+        self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
 
     @property
     def name(self) -> str:
@@ -97,14 +100,21 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        return fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        kernels = fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        self._kernels[np.dtype(dtype).char] = kernels
+        return kernels
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
         _check_step(params, gradient, state)
-        advance, descend, _ = self.kernels(params.dtype)
+        kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
+        lr = self.hyperparameters["lr"]
         state.t += 1
-        fuse.step(params, gradient, *state.arrays, self.lr, state.t, advance, descend)
+        if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
+            step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+            return
+        advance, descend, _ = kernels
+        fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
@@ -132,11 +142,10 @@ def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
 def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults overlaid with what was given, every value checked."""
     given = dict(given)
-    if "betas" in given and "beta1" in rule.defaults:
-        betas = given.pop("betas")
-        if not isinstance(betas, Sequence) or len(betas) != 2:
-            raise ValueError(f"{rule.name}: betas: {betas!r}; accepted: a pair (beta1, beta2)")
-        given["beta1"], given["beta2"] = betas
+    for name in [name for name in given if name not in rule.defaults]:
+        members = _members(rule, name)
+        if members:
+            given |= _unpack(rule.name, name, given.pop(name), members)
     for name in given:
         if name not in rule.defaults:
             near = get_close_matches(name, rule.defaults, n=1)
@@ -146,25 +155,36 @@ def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
                 f"Accepted: {', '.join(rule.defaults)}"
             )
     return {
-        name: _check_value(rule.name, name, given.get(name, default), default)
+        name: _check_value(rule, name, given.get(name, default), default)
         for name, default in rule.defaults.items()
     }
 
 
-def _check_value(rule: str, name: str, value: Any, default: Any) -> Any:
+def _members(rule: Rule, name: str) -> list[str]:
+    """The hyperparameters that a plural stands for: betas for beta1 and beta2."""
+    members = [n for n in rule.defaults if re.fullmatch(rf"{re.escape(name[:-1])}(\d|_[a-z]+)", n)]
+    return members if name.endswith("s") and len(members) > 1 else []
+
+
+def _unpack(rule: str, name: str, values: Any, members: list[str]) -> dict[str, Any]:
+    if not isinstance(values, Sequence) or len(values) != len(members):
+        kind = "a pair" if len(members) == 2 else f"{len(members)} numbers"
+        raise ValueError(f"{rule}: {name}: {values!r}; accepted: {kind} ({', '.join(members)})")
+    return dict(zip(members, values, strict=True))
+
+
+def _check_value(rule: Rule, name: str, value: Any, default: Any) -> Any:
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{rule}: {name}: {value!r}; accepted: True or False")
+            raise ValueError(f"{rule.name}: {name}: {value!r}; accepted: True or False")
         return bool(value)
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{rule}: {name}: {value!r} is not a number") from None
-    fraction = name.startswith("beta") or name in ("alpha", "rho")
-    least, most = (0.0, 1.0) if fraction else (0.0, math.inf)
-    if not (math.isfinite(number) and least <= number < most):
-        accepted = "[0, 1)" if fraction else "finite, at least 0"
-        raise ValueError(f"{rule}: {name}: {value!r} is out of range; accepted: {accepted}")
+        raise ValueError(f"{rule.name}: {name}: {value!r} is not a number") from None
+    accepted = rule.range_of(name)
+    if number not in accepted:
+        raise ValueError(f"{rule.name}: {name}: {value!r} is out of range; accepted: {accepted}")
     return number
 
 
@@ -194,18 +214,17 @@ def _check_flat(name: str, array: Any) -> None:
         )
 
 
-def _fits(array: Any, state: OptimizerState) -> bool:
-    return (
-        type(array) is np.ndarray
-        and array.dtype is state.arrays.slots.dtype
-        and array.shape == (state.size,)
-        and array.flags.c_contiguous
-    )
-
-
 def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-    if _fits(params, state) and _fits(gradient, state) and params.flags.writeable:
-        return  # nearly always; to find out what is wrong takes longer than a small step
+    # Nearly always all is well; to find out what is not takes longer than a small step.
+    if type(params) is np.ndarray is type(gradient):
+        dtype, size = state.arrays.slots.dtype, state.size
+        if (
+            params.dtype is dtype is gradient.dtype
+            and params.shape == (size,) == gradient.shape
+            and params.flags.carray  # contiguous, aligned, writeable
+            and gradient.flags.c_contiguous
+        ):
+            return
     for name, array in (("params", params), ("gradient", gradient)):
         _check_flat(name, array)
         if array.size != state.size:

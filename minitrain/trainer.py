@@ -1,5 +1,6 @@
 """Train a model: epochs, validation, history, early stopping, Ctrl-C and divergence."""
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .crew import choose_threads, together
+from .course import Course
+from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
@@ -17,6 +19,7 @@ from .loader import MiniBatchLoader
 from .model import MLP
 from .optimizer import Optimizer
 from .schedule import Schedule, constant
+from .schedule import get as get_schedule
 
 # One compiled call lasts about this long: short enough for Ctrl-C and a progress bar, long enough
 # for the way in and out (about 20 µs) not to count.
@@ -75,7 +78,8 @@ class Trainer:
     batch_size, seed
         Of the mini-batches, where :meth:`fit` is not given a loader.
     schedule
-        Learning rate over time, as a factor of the optimizer's (:mod:`minitrain.schedule`).
+        Learning rate over time, as a factor of the optimizer's: one of :mod:`minitrain.schedule`,
+        its text ("cosine(warmup=0.1)"), or a function of (steps, total).
     callbacks
         Called with the history after every epoch; a true return value ends the training.
     threads
@@ -88,7 +92,7 @@ class Trainer:
         optimizer: Optimizer,
         batch_size: int = 32,
         seed: int = 0,
-        schedule: Schedule = constant,
+        schedule: Schedule | str | Callable = constant,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
     ) -> None:
@@ -98,10 +102,25 @@ class Trainer:
             raise TypeError(
                 f"optimizer: {optimizer!r}; accepted: an Optimizer such as mt.optimizers.Adam()"
             )
-        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.model, self.optimizer, self.schedule = model, optimizer, get_schedule(schedule)
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
+        self._run: _Run | None = None
+
+    def update_ratio(self) -> float:
+        """‖step‖ / ‖weights‖ for the step that the newest gradient would make; nan before any.
+
+        About 1e-3 is usual.  Callbacks may ask for it; it takes as long as a step of the optimizer.
+        """
+        run = self._run
+        if run is None or not run.step:
+            return float("nan")
+        theta, gradient, state = run.place()
+        before = theta.copy()
+        self.optimizer.step(theta, gradient, state)
+        size = float(np.linalg.norm(before))
+        return float(np.linalg.norm(theta - before)) / size if size else float("nan")
 
     def fit(
         self,
@@ -131,9 +150,9 @@ class Trainer:
         )
         if stopping is not None:
             self._check_stopping(stopping, validation)
-        run = _Run(self, train, check_count("epochs", epochs), validation)
+        self._run = run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
-        per_epoch = best is not None or bool(self.callbacks)
+        per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
         stop_reason = "all epochs done"
         try:
             while not run.done:
@@ -148,6 +167,7 @@ class Trainer:
                 history = run.history()
                 exhausted = best and best.exhausted(history, self.model.parameters)
                 answers = [callback(history) for callback in self.callbacks]  # all are called
+                run.look_again()
                 if best and exhausted:
                     stop_reason = f"no better {best.monitor} for {best.patience} epochs"
                     break
@@ -180,7 +200,7 @@ class _Run:
     """The arrays of one training and how far it has come."""
 
     def __init__(self, trainer: Trainer, train: Any, epochs: int, validation: Any) -> None:
-        model, optimizer = trainer.model, trainer.optimizer
+        model = trainer.model
         self._model = model
         self._data = model.as_data(train)
         self._validation = no_data(self._data) if validation is None else model.as_data(validation)
@@ -194,23 +214,28 @@ class _Run:
         self._sampling = loader.sampling
         self._steps = len(loader)
         self._total = epochs * self._steps
-        self._lr, self._schedule = optimizer.lr, trainer.schedule
+        self._has_validation = validation is not None
+        self._course = Course(
+            trainer.schedule, trainer.optimizer, self._total, self._steps, self._measured()
+        )
+        optimizer = self._course.optimizer
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
-        self._threads = choose_threads(trainer.threads, flops)
-        self._work = model.workspace(loader.batch_size, self._threads)
+        threads = choose_threads(trainer.threads, flops)
+        self._pace = Pace(threads, fixed=trainer.threads is not None)
+        self._work = model.workspace(loader.batch_size, threads)
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
-        self._has_validation = validation is not None
         self._seconds = np.full(epochs, np.nan)
         self._nothing = np.full(epochs, np.nan)
-        self._last_rates = self._rates(np.arange(self._steps - 1, self._total, self._steps))
+        self._last_rates = np.full(epochs, np.nan)
         self.good = model.parameters.copy()
         self.failed_at: int | None = None
         self.step = 0
-        self._call(0)  # compiles, so that the clock sees training alone
+        self._fresh = True  # the kernels have not seen these parameters
+        self._call(0, 1)  # compiles, so that the clock sees training alone
         self._started = time.perf_counter()
         self._most = 1  # steps of the next call
 
@@ -229,15 +254,20 @@ class _Run:
     def advance(self, per_epoch: bool) -> None:
         """Make as many steps as fit into one call; not past the end of an epoch if asked."""
         left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
-        count = min(self._most, left)
+        threads, count = self._pace.choose(min(self._most, left))
         before = time.perf_counter()
-        reached = self._call(count)
+        reached = self._call(count, threads)
         after = time.perf_counter()
+        self._pace.note((after - before) / count)
         # No more than doubled: a call that saw no validation knows nothing of how long one takes,
         # and the next call must not make a hundred of them.
         fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
         self._most = max(1, min(fitting, 2 * self._most))
-        if reached < self.step + count or not np.isfinite(self._model.parameters).all():
+        # What the last step did shows in the loss of the next one, if there is one.  The sum of
+        # the parameters is finite if all are, and needs no array of their size.
+        with np.errstate(all="ignore"):
+            harmed = count == left and not np.isfinite(self._model.parameters.sum(dtype=float))
+        if reached < self.step + count or harmed:
             self.failed_at = min(reached, self.step + count - 1)
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
@@ -246,9 +276,18 @@ class _Run:
         for number in finished:
             share = ((number + 1) * self._steps - begun) / count
             self._seconds[number] = before + share * (after - before) - self._started
+            self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
+        if finished:
+            last_steps = (np.array(finished) + 1) * self._steps - 1
+            self._last_rates[finished.start : finished.stop] = self._course.rates(last_steps)
 
-    def _call(self, count: int) -> int:
-        rates = self._rates(np.arange(self.step, self.step + count))
+    def look_again(self) -> None:
+        """To be called when others may have changed the parameters."""
+        self._fresh = True
+
+    def _call(self, count: int, threads: int) -> int:
+        steps = np.arange(self.step, self.step + count)
+        rates, moved = self._course.rates(steps), self._course.moved(steps)
 
         def train(member: epoch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.
@@ -256,21 +295,28 @@ class _Run:
                 return epoch.train(
                     self._model.parameters, self.good, self._gradient, self._work, self._data,
                     self._validation, self._sampling, self._order, self._state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, self.step, self._record,
-                    member,
+                    self._kernels.advance, self._kernels.descend, rates, moved, self.step,
+                    self._fresh, self._record, member,
                 )  # fmt: skip
 
-        return together(train, self._threads)
+        reached = together(train, threads)
+        self._fresh = count == 0
+        return reached
 
-    def _rates(self, steps: np.ndarray) -> np.ndarray:
-        """Learning rates of these steps; a ValueError if the schedule gives something else."""
-        factors = np.asarray(self._schedule(steps, self._total), float)
-        if factors.shape != steps.shape or not (factors >= 0).all() or np.inf in factors:
-            raise ValueError(
-                "schedule: accepted: one finite factor of at least 0 for each step; received "
-                f"shape {factors.shape} for {steps.size} of the {self._total} steps"
-            )
-        return self._lr * factors
+    def place(self) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Copies of the parameters and of the optimizer's state, and the newest gradient."""
+        state = copy.deepcopy(self._state)
+        state.t = self.step
+        return self._model.parameters.copy(), self._gradient, state
+
+    def _measured(self) -> list[str]:
+        """The columns of the record that will hold numbers."""
+        return [
+            name
+            for name in epoch.COLUMNS
+            if (self._has_validation or not name.startswith("validation"))
+            and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
+        ]
 
     def history(self) -> History:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
@@ -278,10 +324,8 @@ class _Run:
         columns: dict[str, Any] = {
             name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)
         }
-        if not self._has_validation:
-            columns["validation_loss"] = columns["validation_accuracy"] = self._nothing[:n]
-        if self._model.loss in REGRESSION:
-            columns["accuracy"] = columns["validation_accuracy"] = self._nothing[:n]
+        for name in columns.keys() - set(self._measured()):
+            columns[name] = self._nothing[:n]
         return History(
             **columns,
             learning_rate=self._last_rates[:n],

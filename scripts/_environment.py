@@ -142,7 +142,8 @@ def set_up(extras, lock):
     write_note(unfinished=True, extras=extras)
     # The lock is inherited: should this process be killed, it holds until pip has ended too.
     os.set_inheritable(lock.fileno(), True)
-    trouble = pip(PYTHON, "install", "--editable", f".[{','.join(extras)}]", close_fds=False)
+    tree = "." + ("[{}]".format(",".join(extras)) if extras else "")  # pip refuses ".[]"
+    trouble = pip(PYTHON, "install", "--editable", tree, close_fds=False)
     if trouble:
         # pip downloads everything before it changes anything: what was good still is.
         write_note(**note)

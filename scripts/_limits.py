@@ -6,6 +6,8 @@ size, in the same run.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from minitrain.kernels._jit import jit
 from minitrain.kernels.memory import aligned_zeros
@@ -49,12 +51,28 @@ def traffic(slots, size, dtype):
     return (1 + 2 * (1 + slots)) * size * aligned_zeros(1, dtype).itemsize
 
 
-def stream(slots, size, dtype):
-    """A function without arguments that moves the traffic of a rule with so many slots, once."""
-    arrays = [aligned_zeros(size, dtype) for _ in range(2 + slots)]
+def stream(slots, size, dtype, threads=1):
+    """A function without arguments that moves the traffic of a rule with so many slots, once.
+
+    Each thread has a part of the arrays.
+    """
     kernel = _STREAMS[slots]
-    kernel(*arrays)  # compiles
-    return lambda: kernel(*arrays)
+    arrays = [aligned_zeros(size, dtype) for _ in range(2 + slots)]
+    edges = [size * thread // threads // 16 * 16 for thread in range(threads)] + [size]
+    parts = [[a[first:last] for a in arrays] for first, last in pairwise(edges)]
+    for part in parts:
+        kernel(*part)  # compiles, and touches the memory
+    if threads == 1:
+        return lambda: kernel(*arrays)
+    pool = ThreadPoolExecutor(threads - 1)
+
+    def together():
+        others = [pool.submit(kernel, *part) for part in parts[1:]]
+        kernel(*parts[0])
+        for other in others:
+            other.result()
+
+    return together
 
 
 def seconds(function, calls):

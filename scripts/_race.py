@@ -18,7 +18,9 @@ LEARNING_RATE = 1e-3  # Adam's others: betas 0.9 and 0.999, eps 1e-8
 # rounding (it may turn a ReLU on or off) and the epsilon of scikit-learn's Adam, which is added
 # before the correction, move them by up to 5e-4; a learning rate 10 % off, by 1.6e-2 and more.
 TOLERANCE = 2e-3
-_SETTLE = 5e-3  # seconds in which the pool of the contender before stops spinning
+# Seconds in which the threads of the contender before stop spinning: OpenBLAS's wait some 20 ms
+# for more work, and whoever trains then with two threads shares a core with them.
+_SETTLE = 0.1
 
 
 class Process:
@@ -116,7 +118,7 @@ class Race:
                     del entries[name]
         limits = {count: [] for count in self.counts}
         for entry in entries.values():
-            entry.fill(seconds)
+            entry.fill(seconds, steps)
         for number in range(rounds):
             for count, found in limits.items():
                 found.append(self._own.ask(limits=count))
@@ -137,9 +139,12 @@ class Entry:
         self.loss, self.estimate = found["loss"], found["seconds"] / epochs
         self.epochs, self.times = 1, []
 
-    def fill(self, seconds):
-        """Train as many epochs at a time as take some ``seconds``."""
-        self.epochs = max(1, round(seconds / self.estimate))
+    def fill(self, seconds, steps):
+        """Train as many epochs at a time as take some ``seconds``, and at least 32 steps.
+
+        What is allocated for a training is touched for the first time in its first step.
+        """
+        self.epochs = max(1, round(seconds / self.estimate), -(-32 // steps))
 
     def train(self):
         answer = self._process.ask(train=self._variant, epochs=self.epochs)

@@ -26,6 +26,7 @@ study = mt.lab.Study(
         "adam": "adam",
         "signum": my_signum,
     },
+    arms="learning_rate",  # tune that alone; "defaults" and "everything" are the others
     trials=8,  # learning rates tried for each
     seeds=30,  # paired runs for each, on other seeds
     epochs=30,

@@ -1,9 +1,10 @@
-"""Make the golden files: trajectories of torch.optim that the tests compare ours with.
+"""Make the golden files: trajectories of torch.optim and optax that the tests compare ours with.
 
     python3 scripts/make_golden.py            # writes tests/kernels/golden/*.npz
-    python3 scripts/make_golden.py --check    # says whether torch still gives the same
+    python3 scripts/make_golden.py --check    # says whether torch and optax still give the same
 
-Torch is needed here alone; the cases are listed in tests/kernels/golden/cases.py.
+Both are needed here alone; the cases are listed in tests/kernels/golden/cases.py, of which torch
+is compared in both dtypes, and optax_cases.py, in float64.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 
 from _environment import ROOT, ensure
 
-ensure(extras=("live",))
+ensure(extras=("live", "peers"))
 
 import numpy as np
 
@@ -19,6 +20,9 @@ GOLDEN = ROOT / "tests" / "kernels" / "golden"
 sys.path.insert(0, str(GOLDEN))
 
 import cases
+import optax_cases
+
+from minitrain import optimizers
 
 
 def main():
@@ -26,26 +30,46 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare and write nothing")
     options = parser.parse_args()
 
-    import torch
-
-    print(f"torch {torch.__version__}: {len(cases.CASES)} cases, {' and '.join(cases.DTYPES)}")
     changed = 0
-    for optimizer in cases.IN_TORCH:
-        made = {
-            f"{case}-{dtype}": cases.torch_trajectory(case, dtype)
-            for case in cases.CASES
-            if case.optimizer == optimizer
-            for dtype in cases.DTYPES
-        }
-        path = GOLDEN / f"{optimizer}.npz"
+    for path, made in (*from_torch(), *from_optax()):
         if options.check:
             changed += not same(made, path)
         else:
             np.savez(path, **made)
         print(f"{path.relative_to(ROOT)}: {len(made)} trajectories, {path.stat().st_size} bytes")
     if options.check:
-        print(f"{changed} files differ from what torch gives now" if changed else "All the same")
+        print(f"{changed} files differ from what they give now" if changed else "All the same")
     return 1 if changed else 0
+
+
+def from_torch():
+    import torch
+
+    print(f"torch {torch.__version__}: {len(cases.CASES)} cases, {' and '.join(cases.DTYPES)}")
+    for optimizer in cases.IN_TORCH:
+        yield (
+            GOLDEN / f"{optimizer}.npz",
+            {
+                f"{case}-{dtype}": cases.torch_trajectory(case, dtype)
+                for case in cases.CASES
+                if case.optimizer == optimizer
+                for dtype in cases.DTYPES
+            },
+        )
+
+
+def from_optax():
+    import optax
+
+    all_cases = optax_cases.CASES + optax_cases.DIFFERENT
+    print(f"optax {optax.__version__}: {len(all_cases)} cases, float64")
+    for optimizer in dict.fromkeys(case.optimizer for case in all_cases):
+        made = {}
+        for case in all_cases:
+            if case.optimizer == optimizer:
+                chosen = optimizers.get(optimizer, **case.hyperparameters).hyperparameters
+                made[str(case)] = optax_cases.optax_trajectory(case, chosen)
+        yield GOLDEN / f"optax-{optimizer}.npz", made
 
 
 def same(made, path):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -292,20 +293,53 @@ def test_scores_of_numbers():
 
 # Compare
 
-QUICK = ("--seeds", 3, "--trials", 1, "--epochs", 2, "--optimizers", "sgd,adam")
+QUICK = (
+    "--seeds", 3, "--trials", 1, "--epochs", 2, "--optimizers", "sgd,adam",
+    "--arms", "learning_rate",
+)  # fmt: skip
 
 
 def test_compare(run, tmp_path):
-    code, out, err = run("compare", "iris", "moons", *QUICK, "--out", tmp_path / "runs" / "first")
+    folder = tmp_path / "runs" / "first"
+    code, out, err = run("compare", "iris", "moons", *QUICK, "--out", folder)
     assert code == 0
-    assert "sgd, adam on iris, moons: 24 trainings" in out
+    assert "sgd, adam on iris, moons: 24 trainings of 2 epochs" in out
     assert "data set  optimizer" in out
     assert "With 3 paired seeds" in out
-    assert "24 trainings in" in out
-    assert str(tmp_path / "runs" / "first" / "runs.csv") in out
-    assert (tmp_path / "runs" / "first" / "result.json").exists()
-    assert err.splitlines()[-1].startswith("training 24/24  final: adam on moons")
-    assert len(err.splitlines()) <= 10
+    assert re.search(r"\d+ trainings in", out)  # more than 24 if a range had to be extended
+    assert f"Report: {folder / 'report.html'}" in out
+    assert (folder / "runs.csv").exists()
+    assert (folder / "result.json").exists()
+    assert "final: adam on moons" in err or "final: " in err.splitlines()[-1]
+    assert len(err.splitlines()) <= 20
+
+
+def test_compare_again_computes_nothing_and_report_needs_the_records_alone(run, tmp_path):
+    folder = tmp_path / "study"
+    first = run("compare", "iris", *QUICK, "--out", folder, "--json")[1]
+    code, again, err = run("compare", "--resume", folder, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(again)["summary"] == json.loads(first)["summary"]
+    for path in [p for p in folder.iterdir() if p.name not in ("runs", "study.json")]:
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    code, out, _ = run("report", folder)
+    assert code == 0
+    assert json.loads(first)["sentence"] in out
+    assert "Report of " in out
+    assert (folder / "report.html").exists()
+    assert (
+        json.loads(run("report", folder, "--json")[1])["verdicts"] == json.loads(first)["verdicts"]
+    )
+
+
+def test_compare_from_a_toml_file(run, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'datasets = ["iris"]\noptimizers = ["sgd", "adam"]\nseeds = 9\nepochs = 1\ntrials = 0\n'
+    )
+    code, out, _ = run("compare", "--config", path, "--seeds", 3)
+    assert code == 0
+    assert "6 trainings of 1 epochs (published defaults; 3 paired seeds)" in out
 
 
 def test_compare_as_json(run, flowers):
@@ -322,13 +356,14 @@ def test_compare_all_optimizers(run):
     assert [row["optimizer"] for row in result["summary"]] == mt.optimizers.names()
 
 
-def test_compare_has_the_defaults_of_a_study():
+def test_compare_leaves_the_defaults_to_the_study():
     parser = ArgumentParser()
-    import_module("minitrain.cli.compare").add_arguments(parser)
-    options = vars(parser.parse_args(["iris"]))
-    for name, parameter in inspect.signature(mt.lab.Study).parameters.items():
-        if name not in ("datasets", "optimizers"):
-            assert options[name] == parameter.default, name
+    compare = import_module("minitrain.cli.compare")
+    compare.add_arguments(parser)
+    options = vars(parser.parse_args([]))
+    arguments = set(inspect.signature(mt.lab.Study).parameters)
+    assert set(compare._STUDY) == arguments - {"datasets", "paired"}
+    assert {options[name] for name in compare._STUDY} == {None}
 
 
 def test_compare_a_class_with_too_few_rows(refused, tmp_path, capsys):
@@ -348,7 +383,8 @@ def test_optimizers(run):
     code, out, err = run("optimizers")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["name", "title", "lr", "slots", "bytes", "what", "it", "does"]
+    head = "name family year lr state bytes also in what it does"
+    assert lines[0].split() == head.split()
     assert [line.split()[0] for line in lines[1 : 1 + len(mt.optimizers.names())]] == (
         mt.optimizers.names()
     )
@@ -374,6 +410,21 @@ def test_each_optimizer_can_be_read(run, name):
         assert hyperparameter in out
     assert [v["default"] for v in described["variants"]].count(True) == 1
     assert f"--optimizer {name}" in out
+
+
+def test_what_is_said_of_an_optimizer(run):
+    adam = json.loads(run("optimizers", "adam", "--json")[1])
+    assert (adam["family"], adam["year"], adam["defaults_from"]) == ("Adam", 2015, "torch")
+    assert adam["elsewhere"]["scikit-learn"] == "solver='adam'"
+    assert adam["ranges"]["beta1"] == "[0, 1)"
+    assert adam["deviations"].startswith("eps is added after the correction in the paper's")
+    out = run("optimizers", "lion")[1]
+    for line in (
+        "Family: sign, 2023",
+        "Also in: optax lion, Keras Lion",
+        "Elsewhere: optax decays",
+    ):
+        assert line in out
 
 
 def test_derived_optimizer_says_from_what(run):
@@ -408,7 +459,7 @@ def test_datasets(run):
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("trian digits", ["'trian'", "did you mean train?", "train, compare, optimizers"]),
+        ("trian digits", ["'trian'", "did you mean train?", "train, compare, report"]),
         ("digits", ["'digits'", "did you mean: minitrain train digits?"]),
         ("--foo", ["unknown option '--foo'"]),
         ("train", ["DATASET|FILE.csv", "required", "minitrain train --help"]),
@@ -427,7 +478,7 @@ def test_datasets(run):
         ("train digits --lr fast", ["--lr: 'fast'", "numbers from 0"]),
         ("train digits --lr", ["--lr: expected one argument"]),
         ("train digits --lr 1 --set lr=1", ["lr is given twice"]),
-        ("train digits --optimizer adma", ["--optimizer", "'adma'", "did you mean adam?", "nadam"]),
+        ("train digits --optimizer adm", ["--optimizer", "'adm'", "did you mean adam?", "nadam"]),
         (
             "train digits --activation rleu",
             ["--activation", "'rleu'", "did you mean relu?", "silu"],
@@ -442,7 +493,7 @@ def test_datasets(run):
         ("train digits --set beta1", ["--set: 'beta1'", "NAME=VALUE"]),
         ("train digits --epoch 3", ["unknown option --epoch (did you mean --epochs?)", "--lr"]),
         ("train diabetes --balanced", ["--balanced: only for classes"]),
-        ("compare digits --optimizers adam,adma", ["--optimizers", "'adma'", "did you mean adam?"]),
+        ("compare digits --optimizers adam,adm", ["--optimizers", "'adm'", "did you mean adam?"]),
         ("compare digits --optimizers adam", ["--optimizers: 'adam'", "at least two of"]),
         ("compare digits --optimizers adam,all", ["--optimizers: 'adam,all'", "accepted: all, or"]),
         ("compare digits --optimizers ,", ["--optimizers"]),
@@ -450,8 +501,16 @@ def test_datasets(run):
         ("compare digits digits", ["digits is named twice"]),
         ("compare diabetes", ["diabetes", "not classes"]),
         ("compare digits --seeds 1", ["--seeds: 1", "whole numbers from 2"]),
+        ("compare --preset fast", ["--preset", "'fast'", "quick, standard, full"]),
+        ("compare iris --arms lr", ["arms", "'lr'", "learning_rate"]),
+        ("compare iris --schedules linaer", ["linaer"]),
+        ("compare iris --epochs 1 --seconds 1", ["epochs and seconds"]),
+        ("compare --resume nowhere", ["nowhere", "no study there"]),
+        ("compare --resume nowhere --epochs 3", ["--resume", "leave out epochs"]),
+        ("compare --config nowhere.toml", ["--config", "nowhere.toml"]),
+        ("compare iris --baseline adma", ["baseline", "'adma'", "momentum"]),
+        ("report nowhere", ["nowhere", "no study there"]),
         ("compare digits --trials -1", ["--trials: -1", "whole numbers from 0"]),
-        ("compare", ["DATASET|FILE.csv", "required"]),
         ("optimizers adma", ["'adma'", "did you mean adam?"]),
         ("optimizers adam x", ["'x' is one argument too many"]),
         ("datasets --jsno", ["--jsno (did you mean --json?)"]),
@@ -517,13 +576,16 @@ def test_ctrl_c_in_a_training_says_what_was_learned(monkeypatch, run):
 
 @pytest.mark.parametrize("out", [True, False])
 def test_ctrl_c_in_a_study_says_what_was_written(monkeypatch, run, tmp_path, out):
-    interrupt_at(monkeypatch, 4)
+    interrupt_at(monkeypatch, 1)
     options = ("--out", tmp_path) if out else ()
     code, _, err = run("compare", "iris", *QUICK, *options)
     assert code == 130
-    assert err.startswith("minitrain: interrupted after 4 of 12 trainings; ")
-    assert (f"what was finished is in {tmp_path}" in err) == out
+    assert err.startswith("minitrain: interrupted after 1 of 12 trainings; ")
+    assert (f"minitrain compare --resume {tmp_path}" in err) == out
     assert (tmp_path / "runs.csv").exists() == out
+    if out:
+        monkeypatch.undo()
+        assert run("compare", "--resume", tmp_path)[0] == 0
 
 
 def test_ctrl_c_before_anything_was_learned(monkeypatch, refused):
@@ -681,3 +743,109 @@ def test_train_demo_is_short_and_uses_the_public_api_alone():
         and node.value.id == "mt"
     }
     assert used <= set(mt.__all__)
+
+
+# Schedules
+
+
+def test_train_with_a_schedule(run):
+    code, out, _ = run("train", "iris", "--epochs", 4, "--schedule", "step(every=epochs(2))")
+    assert code == 0
+    assert "rate: step(every=epochs(2))" in out
+    report = json.loads(run("train", "iris", "--epochs", 4, "--schedule", "linear", "--json")[1])
+    assert report["schedule"] == "linear()"
+    np.testing.assert_allclose(
+        report["history"]["learning_rate"], 1e-3 * np.array([10, 7, 4, 1]) / 12
+    )
+    assert "rate:" not in run("train", "iris", "--epochs", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "iris", "--schedule", "cosin"), "unknown 'cosin'; did you mean 'cosine'?"),
+        (("train", "iris", "--schedule", "step(every=5)"), "or epochs(5) or steps(5)"),
+        (("train", "iris", "--schedule", "one_cycle(momentum=(0.8, 0.9))", "--optimizer",
+          "adagrad"), "moves the momentum, and Adagrad(lr=0.01) has none"),
+        (("schedules", "cosin"), "unknown 'cosin'; did you mean 'cosine'?"),
+        (("schedules", "cosine("), "'cosine(' is not understood"),
+        (("find-lr", "iris", "--optimizer", "adm"), "unknown 'adm' (did you mean adam?)"),
+        (("find-lr", "iris", "--low", "1", "--high", "0.1"), "accepted: rates with 0 < low < high"),
+        (("find-lr", "iris", "--steps", "3"), "3 is too small; accepted: whole numbers from 10"),
+        (("find-lr", "iris", "--plot", "no/where.png"), "cannot be written"),
+        (("find-lr", "iris", "--plot", "curve.xyz"), "cannot be written"),
+        (("find-lr", "iris", "--lr", "0.1"), "unknown option --lr"),
+    ],
+)  # fmt: skip
+def test_wrong_schedules_and_rates(run, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.splitlines()) <= 2  # the error, and perhaps that kernels are compiled
+
+
+def test_schedules(run):
+    code, out, err = run("schedules")
+    assert (code, err) == (0, "")
+    for name in mt.schedule.names():
+        assert f"\n{name} " in out
+    assert "█" in out
+    assert "``" not in out
+    listed = json.loads(run("schedules", "--json")[1])
+    assert [d["name"] for d in listed] == mt.schedule.names()
+    assert all(len(d["factors"]) == 200 for d in listed)
+
+
+@pytest.mark.parametrize("name", mt.schedule.names())
+def test_schedule(run, name):
+    code, out, err = run("schedules", name)
+    assert (code, err) == (0, "")
+    assert f"--schedule {name}" in out or f'--schedule "{name}()"' in out
+    assert "⠀" in out or name == "constant"
+
+
+def test_schedule_with_arguments(run):
+    out = run("schedules", "warmup(epochs(2)) * step(every=epochs(5))")[1]
+    assert out.startswith("warmup(duration=epochs(2)) * step(every=epochs(5))\n")
+    assert "Here what it watches" in run("schedules", "reduce_on_plateau")[1]
+    described = json.loads(run("schedules", "cosine(0.5)", "--json")[1])
+    assert described["arguments"] == {"warmup": 0.5, "end": 0.0, "duration": 1.0}
+
+
+# Find a learning rate
+
+
+def test_find_lr(run, tmp_path):
+    path = tmp_path / "curve.png"
+    code, out, _ = run("find-lr", "iris", "--optimizer", "SGD", "--layers", 8, "--plot", path)
+    assert code == 0
+    assert "range test  SGD, 3 × 300 steps, rates from 1e-05 to 10" in out
+    assert "1e-5" in out
+    rate = out.split("suggested rate")[1].split()[0]
+    assert out.rstrip().endswith(f"minitrain train iris --layers 8 --optimizer sgd --lr {rate}")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_find_lr_as_json_is_the_public_api(run):
+    found = json.loads(run("find-lr", "digits", "--steps", 40, "--runs", 2, "--json")[1])
+    train = mt.datasets.load("digits").split(seed=0)[0]
+    model = mt.MLP([64, 64, 64, 10], seed=0)
+    wanted = mt.find_learning_rate(model, train, steps=40, runs=2)
+    assert found["suggestion"] == wanted.suggestion
+    assert found["losses"][0][:5] == wanted.losses[0][:5].tolist()
+    assert found["dataset"] == "digits"
+
+
+def test_find_lr_says_when_there_is_nothing_to_find(run):
+    code, out, _ = run("find-lr", "iris", "--low", 100, "--high", 1e4, "--steps", 50)
+    assert code == 0
+    assert "The loss did not fall at any rate" in out
+    assert "Use it" not in out
+
+
+def test_find_lr_on_a_file_and_on_numbers(run, flowers):
+    out = run("find-lr", flowers, "--target", "kind", "--steps", 50, "--set", "beta1=0.8")[1]
+    assert "--target kind" in out
+    assert "--set beta1=0.8 --lr" in out
+    assert run("find-lr", "diabetes", "--steps", 50)[0] == 0

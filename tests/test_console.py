@@ -190,10 +190,12 @@ def test_progress_in_a_terminal_without_rich(terminal):
 class FakeResult:
     """A study in which adam wins on moons, and every sgd run on xor failed."""
 
+    columns = [("learning_rate", "constant")]
+
     def __init__(self, failed=0):
         self.failed = failed
 
-    def summary(self):
+    def summary(self, arm, schedule):
         def row(dataset, optimizer, accuracy, failed=0):
             return {
                 "dataset": dataset, "optimizer": optimizer, "lr": 0.012345, "accuracy": accuracy,
@@ -209,7 +211,7 @@ class FakeResult:
             row("xor", "adam", 0.9),
         ]
 
-    def verdicts(self):
+    def verdicts(self, arm, schedule):
         return [
             {"dataset": "moons", "a": "adam", "b": "sgd", "verdict": "better"},
             {"dataset": "moons", "a": "sgd", "b": "adam", "verdict": "worse"},
@@ -235,6 +237,13 @@ def test_study():
         "adam wins.\n"
         "Little was seen.\n"
     )
+
+
+def test_study_with_two_columns_names_them():
+    result = FakeResult()
+    result.columns = [("defaults", "constant"), ("learning_rate", "cosine")]
+    lines = written(console.print_study, result).splitlines()
+    assert (lines[0], lines[8]) == ("defaults, constant rate", "learning rate, cosine rate")
 
 
 def test_study_with_failures():

@@ -87,6 +87,47 @@ def test_what_is_no_number_of_threads(threads):
         train(threads)
 
 
+def paced(seconds, calls=400, fixed=False, steps=40):
+    """Threads of each of the calls, where a step on n threads takes ``seconds(n, call)``."""
+    pace, chosen = crew.Pace(2, fixed), []
+    for call in range(calls):
+        threads, made = pace.choose(steps)
+        assert 1 <= made <= steps
+        chosen.append(threads)
+        pace.note(seconds(threads, call))
+    return chosen
+
+
+def test_a_second_thread_that_pays_is_kept():
+    chosen = paced(lambda threads, call: 1e-3 / threads)
+    assert set(chosen[:6]) == {2}
+    assert 1 in chosen
+    assert chosen.count(1) < 0.05 * len(chosen)
+
+
+def test_a_second_thread_that_harms_is_sent_away():
+    chosen = paced(lambda threads, call: 1e-3 * threads)
+    assert chosen[:8] == [2, 2, 2, 2, 2, 2, 1, 1]
+    assert chosen[8:].count(2) < 0.05 * len(chosen)
+
+
+def test_a_core_that_becomes_free_is_used():
+    chosen = paced(lambda threads, call: 1e-3 * (threads if call < 200 else 1 / threads))
+    assert chosen[150:200].count(1) > 45
+    assert chosen[300:].count(2) > 90
+
+
+def test_a_trial_is_short_and_only_where_it_says_something():
+    pace = crew.Pace(2, fixed=False)
+    for _ in range(6):
+        assert pace.choose(40) == (2, 40)
+        pace.note(1e-3)
+    assert pace.choose(40) == (1, 10)
+    assert set(paced(lambda threads, call: 1e-3 * threads, fixed=True)) == {2}
+    assert set(paced(lambda threads, call: 1e-6 * threads)) == {2}  # 40 µs: starting them counts
+    assert {crew.Pace(1, fixed=False).choose(10) for _ in range(50)} == {(1, 10)}
+
+
 # --- the same result --------------------------------------------------------------------------
 
 

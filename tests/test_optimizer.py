@@ -37,6 +37,13 @@ DEFAULTS = {
     "adam": (1e-3, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": False}),
     "adamw": (1e-3, {"beta1": 0.9, "beta2": 0.999, "weight_decay": 1e-2}),
     "nadam": (2e-3, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "momentum_decay": 4e-3}),
+    "adamax": (2e-3, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+    "radam": (1e-3, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+    "adadelta": (1.0, {"rho": 0.9, "eps": 1e-6}),
+    "rprop": (
+        1e-2,
+        {"eta_minus": 0.5, "eta_plus": 1.2, "step_size_min": 1e-6, "step_size_max": 50},
+    ),
 }
 
 
@@ -61,8 +68,8 @@ def test_get_takes_a_name_a_rule_and_an_optimizer():
 
 
 def test_no_such_constructor():
-    with pytest.raises(AttributeError, match=r"optimizers: no 'Adan'; there are .*Adam, AdamW"):
-        optimizers.Adan  # noqa: B018
+    with pytest.raises(AttributeError, match=r"optimizers: no 'Adem'; there are .*Adam, AdamW"):
+        optimizers.Adem  # noqa: B018
 
 
 def test_no_such_name():
@@ -104,6 +111,33 @@ def test_replace_changes_the_variant():
         ("adam", {"betas": (0.9, 1.0)}, r"adam: beta2: 1\.0 is out of range; accepted: \[0, 1\)"),
         ("adam", {"beta1": -0.1}, r"adam: beta1: -0\.1 is out of range; accepted: \[0, 1\)"),
         ("rmsprop", {"alpha": 1.5}, r"rmsprop: alpha: 1\.5 is out of range; accepted: \[0, 1\)"),
+        (
+            "adan",
+            {"betas": (0.9, 0.9)},
+            r"adan: betas: \(0\.9, 0\.9\); accepted: 3 numbers \(beta1, ",
+        ),
+        ("adan", {"beta3": 1}, r"adan: beta3: 1 is out of range; accepted: \[0, 1\)"),
+        ("qhm", {"nu": 1.5}, r"qhm: nu: 1\.5 is out of range; accepted: \[0, 1\]"),
+        ("qhm", {"momentum": 1}, r"qhm: momentum: 1 is out of range; accepted: \[0, 1\)"),
+        ("qhadam", {"nus": (0.7, -1)}, r"qhadam: nu2: -1 is out of range; accepted: \[0, 1\]"),
+        ("rprop", {"etas": (1, 2)}, r"rprop: eta_minus: 1 is out of range; accepted: \(0, 1\)"),
+        ("rprop", {"eta_plus": 1}, "rprop: eta_plus: 1 is out of range; accepted: finite, above 1"),
+        ("rprop", {"lr": 0}, "rprop: lr: 0 is out of range; accepted: finite, above 0"),
+        ("rprop", {"step_sizes": (2, 1)}, "rprop: step_size_min: 2 is above step_size_max: 1"),
+        ("rprop", {"step_sizes": 1}, r"rprop: step_sizes: 1; accepted: a pair \(step_size_min, st"),
+        (
+            "rprop",
+            {"step_size": 1},
+            "rprop: unknown hyperparameter 'step_size'; did you mean 'step_",
+        ),
+        (
+            "ademamix",
+            {"alpha": -1},
+            "ademamix: alpha: -1 is out of range; accepted: finite, at lea",
+        ),
+        ("adadelta", {"rho": 1}, r"adadelta: rho: 1 is out of range; accepted: \[0, 1\)"),
+        ("signum", {"beta": 1}, r"signum: beta: 1 is out of range; accepted: \[0, 1\)"),
+        ("lion", {"eps": 1}, r"lion: unknown hyperparameter 'eps'\. Accepted: lr, beta1, beta2"),
         ("adam", {"lr": -1}, "adam: lr: -1 is out of range; accepted: finite, at least 0"),
         ("adam", {"lr": float("nan")}, "adam: lr: nan is out of range"),
         ("adam", {"lr": float("inf")}, "adam: lr: inf is out of range"),
@@ -185,7 +219,10 @@ def test_fresh_state(name, dtype):
         assert slot.shape == (5,)
         assert slot.dtype == dtype
         assert slot.ctypes.data % 64 == 0
-        assert not slot.any()
+    starts = optimizer.rule.start
+    for slot_name, slot in state.slots.items():
+        begin = optimizer.hyperparameters[starts[slot_name]] if slot_name in starts else 0.0
+        np.testing.assert_array_equal(slot, slot.dtype.type(begin))
 
 
 def test_a_slot_that_starts_elsewhere():

@@ -332,7 +332,7 @@ class TestInterrupt:
         """In seconds of a made-up clock; an epoch is 3 steps and a validation."""
         now, lasted = [0.0], []
 
-        def call(run, count):
+        def call(run, count, threads):
             epochs = (run.step + count) // 3 - run.step // 3
             lasted.append(count * step + epochs * validation)
             now[0] += lasted[-1]

@@ -17,6 +17,9 @@ def coefficients(t, lr_decay, eps):
     coefficients=coefficients,
     start={"h": "initial_accumulator_value"},
     paper="Duchi, Hazan & Singer (2011), Adaptive subgradient methods",
+    family="adaptive rate",
+    elsewhere={"torch": "Adagrad", "optax": "adagrad", "Keras": "Adagrad"},
+    defaults_from="torch",
 )
 def adagrad(p, g, h, c):
     """A learning rate per parameter that shrinks where gradients were large.
@@ -24,8 +27,10 @@ def adagrad(p, g, h, c):
     h <- h + g²
     p <- p - lr / (1 + (t - 1) * lr_decay) * g / (sqrt(h) + eps)
 
-    h only grows, so learning finally stops.  Keras and optax start h at 0.1 and add eps inside
-    the root; torch, and this, start at 0 and add it outside.
+    h only grows, so learning finally stops.
+
+    Elsewhere: Keras and optax start h at 0.1 and add eps inside the root; torch, and this, start
+    at 0 and add it outside.
     """
     annealed, eps = c
     h = h + g * g

@@ -21,6 +21,14 @@ def coefficients(t, beta1, beta2, eps):
     amsgrad=False,
     coefficients=coefficients,
     paper="Kingma & Ba (2015), Adam, arXiv 1412.6980; amsgrad: Reddi et al. (2018)",
+    family="Adam",
+    elsewhere={
+        "torch": "Adam",
+        "optax": "adam",
+        "Keras": "Adam",
+        "scikit-learn": "solver='adam'",
+    },
+    defaults_from="torch",
 )
 def adam(p, g, m, v, c):
     """Momentum and RMSprop in one, with both averages corrected for starting at zero.
@@ -29,8 +37,12 @@ def adam(p, g, m, v, c):
     v <- beta2 * v + (1 - beta2) * g²           v^ = v / (1 - beta2^t)
     p <- p - lr * m^ / (sqrt(v^) + eps)
 
-    amsgrad: the largest v so far takes the place of v.  eps is added after the correction, as in
-    the paper's Algorithm 1 and torch; scikit-learn and Keras add it before ("epsilon hat").
+    amsgrad: the largest v so far takes the place of v.
+
+    Elsewhere: eps is added after the correction in the paper's Algorithm 1, torch, optax and here;
+    scikit-learn and Keras add it before ("epsilon hat"), where it weighs 32 times as much at the
+    first step.  amsgrad takes the largest uncorrected v in torch, Keras and here, the largest
+    corrected one in optax.
     """
     fresh_m, beta2, fresh_v, correct_m, correct_v, eps = c
     m = m + fresh_m * (g - m)

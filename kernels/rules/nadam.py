@@ -26,6 +26,9 @@ def coefficients(t, mu_product, beta1, beta2, eps, momentum_decay):
     coefficients=coefficients,
     carry={"mu_product": 1.0},
     paper="Dozat (2016), Incorporating Nesterov momentum into Adam",
+    family="Adam",
+    elsewhere={"torch": "NAdam", "optax": "nadam", "Keras": "Nadam"},
+    defaults_from="torch",
 )
 def nadam(p, g, m, v, c):
     """Adam with Nesterov's look-ahead and a momentum that warms up.
@@ -35,7 +38,7 @@ def nadam(p, g, m, v, c):
     v <- beta2 * v + (1 - beta2) * g²                           v^ = v / (1 - beta2^t)
     p <- p - lr * [(1 - mu_t) / (1 - M_t) * g + mu_(t+1) / (1 - M_(t+1)) * m] / (sqrt(v^) + eps)
 
-    As in torch; optax has no schedule of the momentum, Keras no momentum_decay.
+    Elsewhere: as in torch; optax has no schedule of the momentum, Keras no momentum_decay.
     """
     fresh_m, beta2, fresh_v, of_g, of_m, correct_v, eps = c
     m = m + fresh_m * (g - m)

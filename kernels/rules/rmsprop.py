@@ -17,6 +17,9 @@ def coefficients(t, alpha, eps, momentum):
     centered=False,
     coefficients=coefficients,
     paper="Tieleman & Hinton (2012), Coursera lecture 6.5; centered: Graves (2013), 1308.0850",
+    family="adaptive rate",
+    elsewhere={"torch": "RMSprop", "optax": "rmsprop", "Keras": "RMSprop"},
+    defaults_from="torch",
 )
 def rmsprop(p, g, v, c):
     """Adagrad that forgets: a moving average of squared gradients replaces the sum.
@@ -25,7 +28,10 @@ def rmsprop(p, g, v, c):
     p <- p - lr * g / (sqrt(v) + eps)
 
     centered: sqrt(v - m²) with m the moving average of g.  momentum: b <- mu * b + g / (…) and
-    p <- p - lr * b.  eps stands outside the root as in torch (inside it in Keras and optax).
+    p <- p - lr * b.
+
+    Elsewhere: eps stands outside the root in torch and here, inside it in Keras and optax; there
+    lr is inside b, too, which differs where the rate changes.
     """
     alpha, fresh, eps, _ = c
     v = alpha * v + fresh * (g * g)

@@ -22,6 +22,14 @@ def check(momentum, dampening, nesterov, **_):
     check=check,
     rates=(1e-5, 10.0),
     paper="Robbins & Monro (1951), A stochastic approximation method",
+    family="momentum",
+    elsewhere={
+        "torch": "SGD",
+        "optax": "sgd",
+        "Keras": "SGD",
+        "scikit-learn": "solver='sgd', momentum=0",
+    },
+    defaults_from="torch",
 )
 def sgd(p, g, c):
     """Stochastic gradient descent: a step against the gradient of a mini-batch.

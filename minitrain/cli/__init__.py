@@ -19,7 +19,10 @@ from typing import Any, TextIO
 
 from .arguments import CommandError, Parser, nearest
 
-COMMANDS = ("train", "compare", "optimizers", "datasets", "warmup", "bench")
+COMMANDS = (
+    "train", "compare", "report", "find-lr", "optimizers", "schedules", "surfaces", "landscape",
+    "claims", "datasets", "warmup", "bench",
+)  # fmt: skip
 
 WELCOME = """\
 minitrain {version}: small neural networks, trained fast on a CPU and compared honestly.
@@ -107,7 +110,7 @@ def _unknown(name: str) -> str:
 
 
 def _command(name: str) -> Any:
-    return import_module(f".{name}", __name__)
+    return import_module(f".{name.replace('-', '_')}", __name__)
 
 
 def _version() -> str:

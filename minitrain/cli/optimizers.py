@@ -1,7 +1,6 @@
 """``minitrain optimizers``: the registered update rules, and one of them to read."""
 
 import argparse
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ from .arguments import choose, to_json
 USAGE = "[NAME] [--json]"
 SUMMARY = "list the optimizers, or read one: equation, defaults, paper, code"
 
+_NUMBERS = ("year", "lr", "state", "bytes")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="read this one")
@@ -19,16 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from .. import optimizers
+    from ..catalogue import describe
 
     known = optimizers.names()
     if options.name is None:
-        described = [_describe(name) for name in known]
+        described = [describe(name) for name in known]
         if options.json:
             print(to_json(described))
         else:
             _print_list(described)
         return 0
-    described_one = _describe(choose("optimizer", options.name.casefold(), known))
+    described_one = describe(choose("optimizer", options.name.casefold(), known))
     if options.json:
         print(to_json(described_one))
     else:
@@ -36,82 +38,45 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(name: str) -> dict[str, Any]:
-    from ..kernels.rule import get
-
-    rule = get(name)
-    standard = rule.choose(rule.defaults)
-    return {
-        "name": name,
-        "title": rule.title,
-        "summary": rule.doc.partition("\n")[0],
-        "lr": rule.defaults["lr"],
-        "slots": list(standard.slots),
-        "bytes_per_parameter": _bytes(standard.slots),
-        "defaults": dict(rule.defaults),
-        "variants": [
-            {
-                "flags": sorted(flags),
-                "default": variant is standard,
-                "slots": list(variant.slots),
-                "bytes_per_parameter": _bytes(variant.slots),
-            }
-            for flags, variant in rule.variants.items()
-        ],
-        "lr_range": list(rule.rates),
-        "paper": rule.paper,
-        "doc": rule.doc,
-        "derived_from": _origin(rule),
-        "file": _file(rule),
-    }
-
-
-def _bytes(slots: tuple[str, ...]) -> int:
-    """Bytes that a fused step moves per float32 parameter: p and each slot are read and written,
-    g is read."""
-    return 4 * (2 + 1 + 2 * len(slots))
-
-
-def _origin(rule: Any) -> str | None:
-    """The rule whose code this one shares, where that is another."""
-    from ..kernels.rule import get, names
-
-    own = rule.variants[frozenset()].update
-    first = next(n for n in names() if get(n).variants[frozenset()].update is own)
-    return None if first == rule.name else first
-
-
-def _file(rule: Any) -> str:
-    return inspect.getsourcefile(rule.variants[frozenset()].update) or ""
-
-
 def _print_list(described: list[dict[str, Any]]) -> None:
     console.print_table(
-        ["name", "title", "lr", "slots", "bytes", "what it does"],
+        ["name", "family", "year", "lr", "state", "bytes", "also in", "what it does"],
         [
             [
                 d["name"],
-                d["title"],
+                d["family"],
+                str(d["year"] or "–"),
                 f"{d['lr']:g}",
                 str(len(d["slots"])),
                 str(d["bytes_per_parameter"]),
+                " ".join(d["elsewhere"]) or "–",
                 d["summary"],
             ]
             for d in described
         ],
-        right=("lr", "slots", "bytes"),
+        right=_NUMBERS,
     )
     print()
-    print("slots: numbers kept per parameter; bytes: moved per float32 parameter and step")
+    print("state: numbers kept per parameter; bytes: moved per float32 parameter and step")
     print("Read one:  minitrain optimizers adam")
 
 
 def _print_one(d: dict[str, Any]) -> None:
+    from ..catalogue import source_code
+    from ..kernels.rule import get
+
     console.print_heading(f"{d['title']}  ({d['name']})")
-    print(f"\n{d['doc']}\n\nPaper: {d['paper']}\n")
+    print(f"\n{d['doc']}\n\nPaper: {d['paper'] or '–'}")
+    print(f"Family: {d['family']}{', ' + str(d['year']) if d['year'] else ''}")
+    also = ", ".join(f"{library} {name}" for library, name in d["elsewhere"].items())
+    print(f"Also in: {also or 'none of torch, optax, Keras, scikit-learn'}")
+    print(f"Defaults: {d['defaults_from'] or 'your own'}\n")
     console.print_table(
-        ["hyperparameter", "default"],
-        [[name, f"{v:g}" if isinstance(v, float) else str(v)] for name, v in d["defaults"].items()],
+        ["hyperparameter", "default", "accepted"],
+        [
+            [name, f"{v:g}" if isinstance(v, float) else str(v), d["ranges"][name]]
+            for name, v in d["defaults"].items()
+        ],
     )
     print()
     console.print_table(
@@ -130,10 +95,14 @@ def _print_one(d: dict[str, Any]) -> None:
     if d["derived_from"]:
         changed = _changes(d)
         console.print_text(f"{d['name']} is {d['derived_from']} with other defaults: {changed}.")
-    path = Path(d["file"])
-    console.print_heading(f"Its code, {path.parent.parent.name}/rules/{path.name}:")
-    console.print_source(path.read_text("utf-8").rstrip())
-    print()
+    code = source_code(get(d["name"]))
+    if code:
+        path = Path(d["file"])
+        ours = path.parent.name == "rules"
+        where = f"{path.parent.parent.name}/rules/{path.name}" if ours else path.name
+        console.print_heading(f"Its code, {where}:" if d["file"] else "Its code:")
+        console.print_source(code)
+        print()
     print(f"Use it:  minitrain train digits --optimizer {d['name']} --lr {d['lr']:g}")
 
 

@@ -8,14 +8,12 @@ from .arguments import (
     CommandError,
     add_data_options,
     count,
-    layers,
-    one_of,
-    rate,
     read_data,
     seed,
-    setting,
     to_json,
 )
+from .options import add_network_options, add_optimizer_options
+from .train_page import report_file, write_report
 from .train_report import print_report
 from .training import Training
 
@@ -27,32 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dataset", metavar="DATASET|FILE.csv", help="a name (see: minitrain datasets) or a file")
     add_data_options(parser)
-    group = parser.add_argument_group("the network")
-    group.add_argument(
-        "--layers", type=layers, default=(64, 64), metavar="N,N",
-        help="units of the hidden layers (default: 64,64); none for a linear model",
-    )  # fmt: skip
-    group.add_argument(
-        "--activation", default="relu", metavar="NAME",
-        help="of the hidden layers: identity, relu, leaky_relu, tanh, sigmoid, gelu, silu "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--dtype",
-        type=one_of("float32", "float64"),
-        default="float32",
-        metavar="NAME",
-        help="float32 or float64 (default: %(default)s)",
-    )
+    add_network_options(parser)
     group = parser.add_argument_group("the training")
     add = group.add_argument
-    add("--optimizer", default="adam", metavar="NAME",
-        help="(default: %(default)s; see: minitrain optimizers)")  # fmt: skip
-    add("--lr", type=rate, metavar="RATE", help="learning rate (default: the optimizer's)")
+    add_optimizer_options(group)
     add(
-        "--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
-        help="another hyperparameter, such as beta1=0.95 or weight_decay=0.01; may be given "
-        "several times",
+        "--schedule", default="constant", metavar="TEXT",
+        help="of the learning rate, such as cosine or 'step(every=epochs(10))' "
+        "(default: %(default)s; see: minitrain schedules)",
     )  # fmt: skip
     add("--epochs", type=count(1), default=20, metavar="N", help="(default: %(default)s)")
     add("--batch-size", type=count(1), default=32, metavar="N", help="(default: %(default)s)")
@@ -64,6 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--seed", type=seed, default=0, metavar="N",
         help="of split, initial weights and order of the rows (default: %(default)s)",
+    )  # fmt: skip
+    group = parser.add_argument_group("to see more")
+    group.add_argument(
+        "--live", action="store_true",
+        help="draw loss, accuracy, learning rate and update-to-weight ratio while it trains",
+    )  # fmt: skip
+    group.add_argument(
+        "--report", type=report_file, metavar="FILE.html",
+        help="write a page: curves, confusion matrix, mistakes, weights, decision boundary",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -86,12 +75,16 @@ def run(options: argparse.Namespace) -> int:
             code=1,
         ) from None
     report = training.report(history)
+    if options.report and len(history):
+        write_report(training, history, report)
     if history.stop_reason == "interrupted":
         return _interrupted(report, options)
     if options.json:
         print(to_json(report))
     else:
         print_report(report, options)
+        if options.report:
+            print(f"Written: {options.report}")
     return 0
 
 

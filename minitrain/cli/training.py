@@ -39,30 +39,54 @@ class Training:
                 seed=options.seed,
                 dtype=options.dtype,
             )
-            self.trainer = Trainer(self.model, self.optimizer, callbacks=[self._show])
+            self.trainer = Trainer(
+                self.model, self.optimizer, schedule=options.schedule, callbacks=[self._show]
+            )
+            if options.live or options.report:
+                from ..gallery.training_page import Watch
+
+                self.watch = Watch(self.model, self.trainer)
+                self.trainer.callbacks = (self.watch, *self.trainer.callbacks)
             self.loader = MiniBatchLoader(
                 *self.pairs[0], options.batch_size, seed=options.seed, balanced=options.balanced
             )
 
     def print_plan(self) -> None:
-        data, options, model = self.data, self.options, self.model
+        """What will be trained on what, and how."""
+        self.print_network()
+        batches = f"{'balanced ' if self.options.balanced else ''}batches of "
+        batches += f"{self.loader.batch_size}, seed {self.options.seed}"
+        scheduled = self.trainer.schedule
+        console.print_facts(
+            [
+                ["training", f"{self.optimizer!r}, {batches}"],
+                *([["", f"rate: {scheduled!r}"]] if scheduled.name != "constant" else []),
+            ]
+        )
+        print(flush=True)
+
+    def print_network(self) -> None:
+        """The data, its parts, and the network."""
+        data, model = self.data, self.model
         kind = f"{data.n_classes} classes" if self.is_classes else "a number to predict"
         rows = [str(part.n_rows) for part in self.parts]
-        batches = f"{'balanced ' if options.balanced else ''}batches of {self.loader.batch_size}"
         console.print_facts(
             [
                 ["data", f"{data.name}: {data.n_rows} rows, {data.n_features} features, {kind}"],
                 ["", f"{rows[0]} rows to train, {rows[1]} to validate, {rows[2]} to test"],
                 ["network", f"{' → '.join(map(str, model.sizes))}, {_activation(model)}"
                  f"{model.n_parameters} parameters, {model.dtype}"],
-                ["training", f"{self.optimizer!r}, {batches}, seed {options.seed}"],
             ]
         )  # fmt: skip
-        print(flush=True)
 
     def fit(self) -> Any:
         quiet = self.options.json and not console.is_terminal(sys.stderr)
-        with console.Progress("epoch", keep=True, quiet=quiet) as self.progress:
+        progress: Any = console.Progress("epoch", keep=True, quiet=quiet)
+        if self.options.live and not quiet:
+            from .train_live import Live
+
+            progress = Live.on(sys.stderr) or progress
+        with input_errors(), progress as self.progress:
             return self.trainer.fit(
                 self.loader,
                 self.options.epochs,
@@ -77,6 +101,12 @@ class Training:
             if self.is_classes
             else f"loss {history.validation_loss[-1]:.4g}"
         )
+        if self.options.live:
+            found += f"  lr {history.learning_rate[-1]:.3g}  update {self.watch.ratios[-1]:.1e}"
+            draw = getattr(self.progress, "draw", None)
+            if draw:  # a terminal; elsewhere the lines say it
+                draw(history, self.watch.ratios, self.options.epochs)
+                return
         self.progress.update(len(history), self.options.epochs, found)
 
     def report(self, history: Any) -> dict[str, Any]:
@@ -103,6 +133,7 @@ class Training:
             "parameters": model.n_parameters,
             "optimizer": self.optimizer.name,
             "hyperparameters": self.optimizer.hyperparameters,
+            "schedule": repr(self.trainer.schedule),
             "batch_size": self.loader.batch_size,
             "balanced": options.balanced,
             "seed": options.seed,

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from ..crew import choose_threads, together
+from ..crew import Pace, choose_threads, together
 from ..kernels import epoch
 from ..kernels.layers import Objective
 from ..kernels.losses import REGRESSION
@@ -57,19 +57,21 @@ class Engine:
         self._kernels = optimizer.kernels(mlp.dtype)
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
-        self._threads = choose_threads(threads, 6 * mlp.n_parameters * batch_size)
+        most = choose_threads(threads, 6 * mlp.n_parameters * batch_size)
+        self._pace = Pace(most, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
-        self._work = mlp.workspace(batch_size, self._threads, objective)
+        self._work = mlp.workspace(batch_size, most, objective)
         self._nothing = epoch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)
         self._good = mlp.parameters.copy()
         self._most = 1  # steps of the next call
         self.record = np.empty((0, len(epoch.COLUMNS)))
-        self.seconds = 0.0
 
-    def run(self, epochs: int, orders: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def run(
+        self, epochs: int, orders: np.ndarray, rates: np.ndarray, moved: epoch.Moved
+    ) -> np.ndarray:
         """Train for so many epochs; return a row of ``epoch.COLUMNS`` for each.
 
         ``orders`` (epochs · n,) are the rows' orders, or empty: then that of the data.  ``rates``
@@ -90,11 +92,13 @@ class Engine:
         done = 0
         try:
             while step < total:
-                count = min(self._most, total - step)
+                threads, count = self._pace.choose(min(self._most, total - step))
+                part = slice(step, step + count)
+                steps = epoch.Moved(moved.places, moved.values[part])
                 before = time.perf_counter()
-                reached = self._call(sampling, rates[step : step + count], step)
+                reached = self._call(sampling, rates[part], steps, step, threads)
                 passed = time.perf_counter() - before
-                self.seconds += passed
+                self._pace.note(passed / count)
                 fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
                 self._most = max(1, min(fitting, 16 * self._most))
                 if reached < step + count or not np.isfinite(self.mlp.parameters).all():
@@ -107,17 +111,24 @@ class Engine:
             self.record = self.record[:done]
         return self.record
 
-    def _call(self, sampling: epoch.Sampling, rates: np.ndarray, first: int) -> int:
+    def _call(
+        self,
+        sampling: epoch.Sampling,
+        rates: np.ndarray,
+        moved: epoch.Moved,
+        first: int,
+        threads: int,
+    ) -> int:
         def train(member: epoch.Team) -> int:
             with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
                 return epoch.train(
                     self.mlp.parameters, self._good, self._gradient, self._work, self.data,
                     self._nothing, sampling, self._order, self.state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, first, self.record,
-                    member,
+                    self._kernels.advance, self._kernels.descend, rates, moved, first,
+                    first == 0, self.record, member,
                 )  # fmt: skip
 
-        return together(train, self._threads)
+        return together(train, threads)
 
 
 class Whole:

@@ -48,7 +48,7 @@ SCIKIT_LEARN: dict[str, list] = {
 
 NEW: dict[str, list] = {
     "scoring": [str, callable, None],
-    "schedule": [callable, None],
+    "schedule": [str, callable, None],
     "keep_optimizer": ["boolean"],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callbacks": [callable, list, tuple, None],

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..course import Course
 from ..kernels.epoch import GRADIENT_NORM, LOSS, Data
+from ..schedule import Schedule, constant
+from ..schedule import get as get_schedule
 from .callbacks import Hooks
 from .engine import Engine, NotFinite, Whole, same_shape
 from .network import Network
@@ -22,6 +25,11 @@ from .targets import take
 from .validation import make_scorer, split
 
 _ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
+
+
+def as_schedule(given: Any) -> Schedule:
+    """The ``schedule`` parameter: None, a name, a function or one of ``mt.schedule``."""
+    return constant if given is None else get_schedule(given)
 
 
 class Fit:
@@ -51,16 +59,20 @@ class Fit:
         self._incremental = incremental
         self._order = np.arange(len(data.X))
 
-        optimizer = make_optimizer(e)
+        batch_size = self._batch_size(len(data.X))
+        steps = -(-len(data.X) // batch_size)
+        measured = ["loss", "gradient_norm"] + ["validation_loss"] * (validation is not None)
+        self._course = Course(
+            as_schedule(e.schedule), make_optimizer(e), e.max_iter * steps, steps, measured
+        )
+        optimizer = self._course.optimizer
         kept = getattr(e, "_optimizer_state", None)
         keeps = (incremental or e.keep_optimizer) and kept and kept[0] == optimizer.name
         state = kept[1] if keeps and same_shape(kept[1], optimizer, network.mlp) else None
         self._rate = LearningRate(e, optimizer)
         if state is not None and e.learning_rate != "constant" and e.solver == "sgd":
             self._rate.value = kept[2]
-        self._engine = Engine(
-            network.mlp, data, optimizer, self._batch_size(len(data.X)), e.alpha, e.threads, state
-        )
+        self._engine = Engine(network.mlp, data, optimizer, batch_size, e.alpha, e.threads, state)
         e._optimizer_state = (optimizer.name, self._engine.state, self._rate.value)
         self._optimizer = optimizer
         self._patience = Patience(e, network.mlp, bool(e.early_stopping))
@@ -73,6 +85,7 @@ class Fit:
             or e.verbose
             or e.max_time is not None
             or self._rate.changes_every_epoch
+            or as_schedule(e.schedule).watches
         )
 
     def _hold_out(self, data: Data, y: Any) -> tuple[Data, tuple[Data, Any, Any]]:
@@ -126,7 +139,11 @@ class Fit:
         self._hooks.begin_epoch()
         # In the attribute before it runs, so that what is done is not lost to Ctrl-C.
         engine.record = engine.record[:0]
-        engine.run(epochs, self._orders(epochs), self._rates(epochs))
+        first = e.n_iter_ * engine.steps
+        steps = np.arange(first, first + epochs * engine.steps)
+        rates = self._course.rates(steps) * (self._rate.value / self._optimizer.lr)
+        self._last_rates = rates[engine.steps - 1 :: engine.steps]
+        engine.run(epochs, self._orders(epochs), rates, self._course.moved(steps))
         self._absorb()
         return self._decide(limit)
 
@@ -139,22 +156,6 @@ class Fit:
             self._random.shuffle(self._order)
             order[:] = self._order
         return orders.reshape(-1)
-
-    def _rates(self, epochs: int) -> np.ndarray:
-        e, steps = self._estimator, self._engine.steps
-        rates = np.full(epochs * steps, self._rate.value)
-        if e.schedule is not None:
-            first = e.n_iter_ * steps
-            total = e.max_iter * steps
-            factors = np.asarray(e.schedule(np.arange(first, first + len(rates)), total), float)
-            if factors.shape != rates.shape or not (factors >= 0).all() or np.inf in factors:
-                raise ValueError(
-                    "schedule: accepted: one finite factor of at least 0 for each step; received "
-                    f"shape {factors.shape} for {len(rates)} steps"
-                )
-            rates *= factors
-        self._last_rates = rates[steps - 1 :: steps]
-        return rates
 
     def _absorb(self) -> None:
         """Take over what the finished epochs of the last chunk measured."""
@@ -173,6 +174,7 @@ class Fit:
             if self._score is not None:
                 self._note_score(history)
             self._patience.note()
+            self._course.note({name: values[-1] for name, values in history.items() if values})
         now, count = time.perf_counter() - self._began, len(engine.record)
         before = history["seconds"][-1] if history["seconds"] and e.n_iter_ > count else 0.0
         history["seconds"] += [before + (k + 1) / count * (now - before) for k in range(count)]

@@ -1,6 +1,11 @@
-"""The lab: which optimizer, here?  What to run, what was run, what can be said of it."""
+"""The lab: which optimizer, here?  What to run, what was run, what can be said of it.
 
+``Study`` (what to run), ``Result`` (what was found), ``read_runs`` (the records as a DataFrame).
+"""
+
+from .folder import StudyFolderError
+from .records import DamagedFile, Run, read_runs
 from .result import Result
 from .study import Study
 
-__all__ = ["Result", "Study"]
+__all__ = ["DamagedFile", "Result", "Run", "Study", "StudyFolderError", "read_runs"]

@@ -1,217 +1,452 @@
-"""What a study found: its runs, the summary of each cell, the verdicts and a sentence."""
+"""What a study found: its runs, and everything that can be said of them."""
 
 import csv
+import io
 import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
+from functools import cached_property
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import curves, ranks, words
+from .folder import StudyFolderError, read_description
+from .records import CURVES, FIELDS, Run, Store, write_whole
 from .statistics import compare, mean_interval, smallest_visible_difference
 
-
-@dataclass(frozen=True)
-class Run:
-    """One training.  Losses and accuracies are of the final weights; a failed run has none."""
-
-    stage: str
-    dataset: str
-    optimizer: str
-    lr: float
-    seed: int
-    validation_loss: float
-    test_accuracy: float
-    seconds: float
-    failed: bool
+Column = tuple[str, str]
+_VALIDATION_ACCURACY = CURVES.index("validation_accuracy")
 
 
 class Result:
-    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length."""
+    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length.
+
+    A study has a column for each arm and schedule: who tunes what, under which schedule.  Methods
+    take ``arm`` and ``schedule``; None means all columns where rows can say theirs, and else the
+    main one: the arm that tunes most, under the first schedule.
+    """
 
     def __init__(
-        self,
-        study: Mapping[str, Any],
-        runs: Sequence[Run],
-        chosen: Mapping[tuple[str, str], float],
-        seconds: float,
-    ) -> None:
-        self.study, self.runs, self.chosen, self.seconds = study, list(runs), chosen, seconds
+        self, study: Mapping[str, Any], runs: Sequence[Run], seconds: float,
+        environment: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.study, self.runs, self.seconds = dict(study), list(runs), seconds
+        self.environment = dict(environment)
+        self.damaged: list[str] = []
+
+    @classmethod
+    def load(cls, path: "str | os.PathLike[str]") -> "Result":
+        """From a study's folder alone, also of a study that is not finished.
+
+        Raises StudyFolderError where there is none, or nothing in it yet.
+        """
+        folder = Path(path)
+        description = read_description(folder)
+        store = Store(folder, description["fingerprint"])
+        runs = [
+            run if run.stage == "final" else run.without_curves()
+            for batch in store.new(set_aside=False)
+            for run in batch
+        ]
+        if not runs:
+            raise StudyFolderError(f"{folder}: no run is finished there yet")
+        found = cls(description, _unique(runs), _seconds_of(folder), description["environment"])
+        found.damaged = store.damaged
+        return found
+
+    # What there is
 
     @property
     def trainings(self) -> int:
         return len(self.runs)
 
-    def scores(self, dataset: str, optimizer: str) -> np.ndarray:
-        """Test accuracies of the final runs in the order of their seeds; nan where one failed."""
-        return np.array([r.test_accuracy for r in self._final(dataset, optimizer)])
+    @property
+    def datasets(self) -> list[str]:
+        return list(self.study["datasets"])
 
-    def summary(self) -> list[dict[str, Any]]:
-        """A row per data set and optimizer: chosen lr, mean test accuracy and its 95 % interval
-        (over the seeds), median seconds of a training, failed final runs."""
+    @property
+    def optimizers(self) -> list[str]:
+        return list(self.study["optimizers"])
+
+    @property
+    def columns(self) -> list[Column]:
+        return [(a, s) for a in self.study["arms"] for s in self.study["schedules"]]
+
+    @property
+    def main(self) -> Column:
+        return self.study["arms"][-1], next(iter(self.study["schedules"]))
+
+    @property
+    def chosen(self) -> dict[tuple[str, ...], float]:
+        """The learning rate of the final runs of each (data set, optimizer, arm, schedule)."""
+        return {cell: runs[0].lr for cell, runs in self._final_runs.items() if runs}
+
+    @property
+    def failures(self) -> list[Run]:
+        return [run for run in self.runs if run.failed]
+
+    def final(
+        self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
+    ) -> list[Run]:
+        """The final runs of a cell in the order of their seeds."""
+        return self._final_runs.get((dataset, optimizer, *self._column(arm, schedule)), [])
+
+    def search(
+        self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
+    ) -> list[list[Run]]:
+        """The runs of each trial of a cell's search, with all extensions."""
+        return self._searches.get((dataset, optimizer, *self._column(arm, schedule)), [])
+
+    def scores(
+        self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
+    ) -> np.ndarray:
+        """Test accuracies of the final runs in the order of their seeds; nan where one failed."""
+        return np.array(
+            [run.test_accuracy for run in self.final(dataset, optimizer, arm, schedule)]
+        )
+
+    # What can be said
+
+    def summary(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
+        """A row per column, data set and optimizer: chosen lr, mean test accuracy and its 95 %
+        interval (over the seeds), median seconds and gradient evaluations of a training, failed
+        final runs and failed trials."""
         rows = []
-        for dataset in self.study["datasets"]:
-            for optimizer in self.study["optimizers"]:
-                runs = self._final(dataset, optimizer)
+        for column in self._columns(arm, schedule):
+            for dataset in self.datasets:
+                for optimizer in self.optimizers:
+                    runs = self.final(dataset, optimizer, *column)
+                    if runs:
+                        rows.append(self._summary_row(dataset, optimizer, column, runs))
+        return rows
+
+    def _summary_row(
+        self, dataset: str, optimizer: str, column: Column, runs: list[Run]
+    ) -> dict[str, Any]:
+        scores = np.array([run.test_accuracy for run in runs])
+        fine = scores[~np.isnan(scores)]
+        low, high = mean_interval(fine)
+        searched = [run for trial in self.search(dataset, optimizer, *column) for run in trial]
+        return {
+            "dataset": dataset,
+            "optimizer": optimizer,
+            "arm": column[0],
+            "schedule": column[1],
+            "lr": runs[0].lr,
+            "accuracy": float(fine.mean()) if len(fine) else float("nan"),
+            "low": low,
+            "high": high,
+            "seconds_per_training": float(np.median([r.seconds for r in runs])),
+            "gradient_evaluations": int(np.median([r.steps for r in runs])),
+            "runs": len(runs),
+            "failed": sum(r.failed for r in runs),
+            "trials": len(searched),
+            "failed_trials": sum(r.failed for r in searched),
+        }
+
+    def verdicts(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
+        """For each column, data set and ordered pair: P(a beats b), its interval, and the verdict
+        on a."""
+        found = []
+        for column in self._columns(arm, schedule):
+            for dataset in self.datasets:
+                for a, b in permutations(self.optimizers, 2):
+                    x, y = (self.scores(dataset, o, *column) for o in (a, b))
+                    if len(x) and len(x) == len(y):
+                        found.append(
+                            {"dataset": dataset, "arm": column[0], "schedule": column[1],
+                             "a": a, "b": b, **compare(x, y)._asdict()}
+                        )  # fmt: skip
+        return found
+
+    def ranking(self, arm: str | None = None, schedule: str | None = None) -> dict[str, Any]:
+        """Average ranks over the data sets, Friedman's p, the critical difference, groups that
+        cannot be told apart, Wilcoxon–Holm against the baseline, and the least p that this many
+        data sets could give."""
+        column = self._column(arm, schedule)
+        datasets, means = self._mean_scores(column)
+        found = ranks.ranking(means)
+        against = []
+        baseline = self.optimizers.index(self.study["baseline"])
+        if len(self.optimizers) > 1 and len(datasets):
+            for row in ranks.wilcoxon_holm(means, baseline):
+                against.append({"optimizer": self.optimizers[row.pop("column")], **row})
+        return {
+            "arm": column[0],
+            "schedule": column[1],
+            "datasets": datasets,
+            "ranks": dict(zip(self.optimizers, found.ranks.tolist(), strict=True)),
+            "friedman_p": found.p,
+            "critical_difference": found.critical_difference,
+            "cliques": [[self.optimizers[i] for i in group] for group in found.cliques],
+            "baseline": self.study["baseline"],
+            "wilcoxon_holm": against,
+            "smallest_p": ranks.smallest_p(len(datasets)),
+        }
+
+    def sensitivity(
+        self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
+    ) -> curves.Sensitivity | None:
+        """Loss against learning rate; None where nothing was searched."""
+        trials = self.search(dataset, optimizer, *self._column(arm, schedule))
+        trials = [t for t in trials if t]
+        if not trials:
+            return None
+        seeds = max(map(len, trials))
+        losses = np.full((len(trials), seeds), np.inf)
+        for row, trial in zip(losses, trials, strict=True):
+            row[: len(trial)] = [np.inf if r.failed else r.validation_loss for r in trial]
+        initial = float(np.mean([r.initial_loss for t in trials for r in t]))
+        return curves.sensitivity(np.array([t[0].lr for t in trials]), losses, initial)
+
+    def expected_best(
+        self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
+    ) -> np.ndarray:
+        """Expected validation loss of the best of 1, 2, … trials, without the trials that only an
+        extension of the range brought.  A failure, or what is worse than no training, counts as
+        the loss before training."""
+        trials = self.search(dataset, optimizer, *self._column(arm, schedule))
+        first = [t for t in trials if t and t[0].extension == 0]
+
+        def loss(run: Run) -> float:
+            return run.initial_loss if run.failed else min(run.validation_loss, run.initial_loss)
+
+        return curves.expected_best(np.array([np.mean([loss(r) for r in t]) for t in first]))
+
+    def targets(self, arm: str | None = None, schedule: str | None = None) -> dict[str, float]:
+        """Validation accuracy to reach on each data set: the median over the final runs of the
+        best in the course of each, of the optimizer where that is highest."""
+        found = {}
+        for dataset in self.datasets:
+            medians = []
+            for optimizer in self.optimizers:
+                runs = self.final(dataset, optimizer, arm, schedule)
+                best = [
+                    np.nan if r.failed or not len(r.curves)
+                    else r.curves[:, _VALIDATION_ACCURACY].max()
+                    for r in runs
+                ]  # fmt: skip
+                if best and not np.isnan(best).all():
+                    medians.append(float(np.median(np.nan_to_num(best, nan=0.0))))
+            if medians:
+                found[dataset] = max(medians)
+        return found
+
+    def times_to_target(
+        self, arm: str | None = None, schedule: str | None = None
+    ) -> list[dict[str, Any]]:
+        """A row per data set and optimizer: median epochs, gradient evaluations and seconds to
+        the target over the final runs (inf: most runs miss it), and the share that reach it."""
+        rows = []
+        for dataset, target in self.targets(arm, schedule).items():
+            for optimizer in self.optimizers:
+                runs = self.final(dataset, optimizer, arm, schedule)
                 if not runs:
                     continue
-                scores = self.scores(dataset, optimizer)
-                fine = scores[~np.isnan(scores)]
-                low, high = mean_interval(fine)
+                epochs = np.array(
+                    [
+                        np.inf if r.failed
+                        else curves.first_reached(r.curves[:, _VALIDATION_ACCURACY], target)
+                        for r in runs
+                    ]
+                )  # fmt: skip
+                steps = epochs * [r.steps_per_epoch for r in runs]
+                seconds = steps * [r.seconds / max(r.steps, 1) for r in runs]
                 rows.append(
                     {
                         "dataset": dataset,
                         "optimizer": optimizer,
-                        "lr": runs[0].lr,
-                        "accuracy": float(fine.mean()) if len(fine) else float("nan"),
-                        "low": low,
-                        "high": high,
-                        "seconds_per_training": float(np.median([r.seconds for r in runs])),
-                        "runs": len(runs),
-                        "failed": sum(r.failed for r in runs),
+                        "target": target,
+                        "epochs": _median(epochs),
+                        "gradient_evaluations": _median(steps),
+                        "seconds": _median(seconds),
+                        "reached": float(np.isfinite(epochs).mean()),
                     }
                 )
         return rows
 
-    def verdicts(self) -> list[dict[str, Any]]:
-        """For each data set and ordered pair: P(a beats b), its interval, and the verdict on a."""
+    def profiles(
+        self, clock: str = "epochs", arm: str | None = None, schedule: str | None = None
+    ) -> dict[str, Any]:
+        """Performance profiles by a clock: "epochs", "gradient_evaluations" or "seconds"."""
+        rows = self.times_to_target(arm, schedule)
+        datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+        times = np.full((len(datasets), len(self.optimizers)), np.inf)
+        for row in rows:
+            place = datasets.index(row["dataset"]), self.optimizers.index(row["optimizer"])
+            times[place] = row[clock]
+        ratios = np.linspace(1.0, curves.MOST_RATIO, 61)
+        empty = not len(datasets)
+        lines = np.zeros((len(self.optimizers), 61)) if empty else curves.profile(times, ratios)
+        scores = np.zeros(len(self.optimizers)) if empty else curves.profile_score(times)
+        return {
+            "clock": clock,
+            "ratios": ratios.tolist(),
+            "lines": dict(zip(self.optimizers, lines.tolist(), strict=True)),
+            "scores": dict(zip(self.optimizers, scores.tolist(), strict=True)),
+        }
+
+    def clocks(self) -> list[dict[str, Any]]:
+        """Average rank by three clocks (of the time to target), beside that of the accuracy."""
+        datasets, means = self._mean_scores(self.main)
+        if not datasets:
+            return []
+        rows = self.times_to_target(*self.main)
+        found: dict[str, np.ndarray] = {"accuracy": ranks.rank(means).mean(axis=0)}
+        for clock in ("epochs", "gradient_evaluations", "seconds"):
+            times = np.array(
+                [
+                    [next((r[clock] for r in rows if (r["dataset"], r["optimizer"]) == (d, o)),
+                          np.inf) for o in self.optimizers]
+                    for d in datasets
+                ]
+            )  # fmt: skip
+            found[clock] = ranks.rank(-times).mean(axis=0)
         return [
-            {
-                "dataset": dataset,
-                "a": a,
-                "b": b,
-                **compare(self.scores(dataset, a), self.scores(dataset, b))._asdict(),
-            }
-            for dataset in self.study["datasets"]
-            for a, b in permutations(self.study["optimizers"], 2)
-            if self._final(dataset, a) and self._final(dataset, b)
+            {"optimizer": o, **{name: float(values[i]) for name, values in found.items()}}
+            for i, o in enumerate(self.optimizers)
         ]
 
-    def visible_difference(self, dataset: str) -> float:
+    def visible_difference(
+        self, dataset: str, arm: str | None = None, schedule: str | None = None
+    ) -> float:
         """Difference in accuracy that this design would show: the median over the pairs."""
-        pairs = permutations(self.study["optimizers"], 2)
         sizes = [
-            smallest_visible_difference(self.scores(dataset, a), self.scores(dataset, b))
-            for a, b in pairs
+            smallest_visible_difference(x, y)
+            for a, b in permutations(self.optimizers, 2)
+            if len(x := self.scores(dataset, a, arm, schedule))
+            == len(y := self.scores(dataset, b, arm, schedule))
         ]
         return float(np.nanmedian(sizes)) if np.isfinite(sizes).any() else float("nan")
 
     def sentence(self) -> str:
-        """The verdict in one sentence."""
-        verdicts = self.verdicts()
-        said: dict[str, list[str]] = {}
-        for dataset in self.study["datasets"]:
-            behind = {
-                v["a"] for v in verdicts if v["dataset"] == dataset and v["verdict"] == "worse"
-            }
-            said.setdefault(_say_groups(list(self.study["optimizers"]), behind), []).append(dataset)
-        tuned = (
-            f"the learning rate tuned by {self.study['trials']} trials for each"
-            if self.study["trials"]
-            else "each at its own learning rate"
-        )
-        found = "; ".join(f"on {_join(names)} {what}" for what, names in said.items())
-        return f"With {self.study['seeds']} paired seeds and {tuned}: {found}."
+        """The verdict of the main column in one sentence."""
+        return words.sentence(self)
 
     def limits(self) -> str:
         """What the design could not have shown, in one sentence."""
-        sizes = _join(
-            [
-                f"{100 * self.visible_difference(dataset):.1f} points on {dataset}"
-                for dataset in self.study["datasets"]
-            ]
-        )
-        return f"Not shown by this design, if there: differences in accuracy below {sizes}."
+        return words.limits(self)
+
+    # How it is handed on
+
+    def to_frame(self) -> Any:
+        """The runs as a pandas DataFrame, without their curves."""
+        from .records import to_frame
+
+        return to_frame(self.runs)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the single runs, as JSON-ready values; null stands for nan."""
-        return _without_nan(
+        return _plain(
             {
                 "sentence": self.sentence(),
                 "limits": self.limits(),
                 "summary": self.summary(),
                 "verdicts": self.verdicts(),
-                "study": dict(self.study),
+                "rankings": [self.ranking(*column) for column in self.columns],
+                "time_to_target": self.times_to_target(),
+                "clocks": self.clocks(),
+                "failures": len(self.failures),
+                "study": self.study,
                 "trainings": self.trainings,
                 "seconds": self.seconds,
-                "environment": {
-                    "minitrain": version("minitrain"),
-                    "numba": version("numba"),
-                    "numpy": version("numpy"),
-                    "python": platform.python_version(),
-                    "machine": platform.machine(),
-                    "system": platform.system(),
-                    "cores": os.cpu_count(),
-                },
+                "environment": self.environment,
             }
         )
 
-    def write(self, folder: Path) -> None:
-        """Write runs.csv (every run) and result.json into the folder, each whole or not at all."""
-        names = [f.name for f in fields(Run)]
-        with _replacing(folder / "runs.csv") as path, path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(asdict(run) for run in self.runs)
-        with _replacing(folder / "result.json") as path:
-            path.write_text(json.dumps(self.to_json(), indent=1) + "\n")
+    def write(self, folder: "str | os.PathLike[str]") -> None:
+        """Write runs.csv (a row per run) and result.json there, each whole or not at all."""
+        names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*names, "hyperparameters"])
+        for run in self.runs:
+            hyper = json.dumps(run.hyperparameters)
+            writer.writerow([*(getattr(run, name) for name in names), hyper])
+        write_whole(Path(folder) / "runs.csv", text.getvalue())
+        if any(run.stage == "final" for run in self.runs):
+            write_whole(Path(folder) / "result.json", json.dumps(self.to_json(), indent=1) + "\n")
 
-    def _final(self, dataset: str, optimizer: str) -> list[Run]:
-        return [
-            run
-            for run in self.runs
-            if (run.stage, run.dataset, run.optimizer) == ("final", dataset, optimizer)
-        ]
+    def report(self, path: "str | os.PathLike[str]" = "report.html") -> Path:
+        """Write one self-contained HTML file, and report.md and CSV tables beside it."""
+        from .report import write_report
+
+        return write_report(self, Path(path))
+
+    # What the above share
+
+    def _column(self, arm: str | None, schedule: str | None) -> Column:
+        return arm or self.main[0], schedule or self.main[1]
+
+    def _columns(self, arm: str | None, schedule: str | None) -> list[Column]:
+        return [(a, s) for a, s in self.columns if arm in (None, a) and schedule in (None, s)]
+
+    @cached_property
+    def _final_runs(self) -> dict[tuple[str, ...], list[Run]]:
+        found: dict[tuple[str, ...], list[Run]] = {}
+        for run in self.runs:
+            if run.stage == "final":
+                cell = (run.dataset, run.optimizer, run.arm, run.schedule)
+                found.setdefault(cell, []).append(run)
+        for runs in found.values():
+            runs.sort(key=lambda run: run.seed)
+        return found
+
+    @cached_property
+    def _searches(self) -> dict[tuple[str, ...], list[list[Run]]]:
+        found: dict[tuple[str, ...], dict[tuple[int, int], list[Run]]] = {}
+        for run in self.runs:
+            if run.stage == "tuning":
+                cell = (run.dataset, run.optimizer, run.arm, run.schedule)
+                trials = found.setdefault(cell, {})
+                trials.setdefault((run.extension, run.trial), []).append(run)
+        return {cell: [trials[k] for k in sorted(trials)] for cell, trials in found.items()}
+
+    def _mean_scores(self, column: Column) -> tuple[list[str], np.ndarray]:
+        """Data sets that all optimizers finished, and their mean test accuracies; nan: failed."""
+        rows, names = [], []
+        for dataset in self.datasets:
+            scores = [self.scores(dataset, o, *column) for o in self.optimizers]
+            if all(len(s) for s in scores):
+                names.append(dataset)
+                # An optimizer that fails half of its runs has no mean worth ranking.
+                rows.append([np.nan if np.isnan(s).mean() > 0.5 else np.nanmean(s) for s in scores])
+        return names, np.array(rows).reshape(len(rows), len(self.optimizers))
 
 
-class _replacing:
-    """Write to a temporary path in the same folder; it takes the name when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-
-    def __enter__(self) -> Path:
-        return self._temporary
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
-            os.replace(self._temporary, self._path)
-        else:
-            self._temporary.unlink(missing_ok=True)
+def _unique(runs: Sequence[Run]) -> list[Run]:
+    """Each run once: of two of the same, the one that did not crash."""
+    found: dict[tuple, Run] = {}
+    for run in runs:
+        if run.key not in found or found[run.key].is_crash:
+            found[run.key] = run
+    return sorted(
+        found.values(),
+        key=lambda run: (run.stage == "final", *map(str, run.key[1:5]), run.key[5:]),
+    )
 
 
-def _say_groups(optimizers: Sequence[str], behind: set[str]) -> str:
-    """Who falls behind some other, and who does not, in words."""
-    ahead = [o for o in optimizers if o not in behind]
-    worse = [o for o in optimizers if o in behind]
-    if not worse:
-        return "no optimizer can be told from another"
-    if not ahead:
-        return "every optimizer loses to some other, so there is no order"
-    falls = f"{_join(worse)} {'falls' if len(worse) == 1 else 'fall'} behind"
-    if len(ahead) == 1:
-        return f"{falls} {ahead[0]}"
-    return f"{falls}, while {_join(ahead)} cannot be told apart"
+def _seconds_of(folder: Path) -> float:
+    try:
+        return float(json.loads((folder / "result.json").read_text("utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return float("nan")
 
 
-def _join(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _median(values: np.ndarray) -> float:
+    """Of numbers and inf: the upper of the two in the middle, so that nothing is nan."""
+    return float(np.quantile(values, 0.5, method="higher"))
 
 
-def _without_nan(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """JSON has no nan and no infinity: null takes their place."""
     if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
+        return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(v) for v in value]
+        return [_plain(v) for v in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

@@ -28,7 +28,7 @@ def test_the_update_sees_whole_arrays_of_one_dtype(name, monkeypatch):
     assert [len(p) for p, *_ in seen] == [4, 2]
     for *arrays, c in seen:
         assert {a.dtype.name for a in arrays} == {"float32"}
-        assert {type(value) for value in c} == {np.float32}
+        assert {type(value) for value in c} <= {np.float32}  # SignSGD has none
 
 
 def test_carried_scalars_go_from_step_to_step(own_registry):

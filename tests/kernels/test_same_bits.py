@@ -79,6 +79,17 @@ def test_hash_of_the_final_parameters(name, threads):
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("name", [f"{n}-{'-'.join(g) or 'plain'}-float32" for n, g in hashes.RULES])
+def test_hash_with_each_rule(name):
+    assert hashes.hash_of(*hashes.COMBINATIONS[name], threads=2) == GOLDEN[name]
+
+
+def test_every_rule_has_a_hash():
+    known = {*hashes.FIRST, *(name for name, _ in hashes.RULES)}
+    assert known == set(hashes.mt.optimizers.names())
+
+
+@pytest.mark.compiled
 @pytest.mark.parametrize("target", TARGETS)
 def test_hash_compiled_for_another_processor(target, elsewhere):
     _, instructions, rows, cases = TARGETS[target]

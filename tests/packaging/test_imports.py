@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[2]
 # Rooms of one row may import the rooms of the rows above it, and no other ...
 LAYERS = [
     {"kernels", "datasets"},
-    {"inputs", "console"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "history", "crew"},
+    {"inputs", "console", "sharing", "chart"},
+    {"model", "loader", "schedule", "optimizer", "optimizers", "catalogue", "history", "crew"},
+    {"course"},
     {"trainer"},
-    {"estimator", "lab"},
+    {"estimator", "finder", "gallery", "lab"},
     {"cli"},
 ]
 # ... except within a row: (who, imports whom).

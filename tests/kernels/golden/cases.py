@@ -90,6 +90,30 @@ CASES = (
         weight_decay=DECAY,
         decoupled_weight_decay=ON,
     ),
+    *combinations(
+        "adamax",
+        {"betas": (0.5, 0.9), "eps": 1e-2},
+        {"betas": (0.0, 0.0), "lr": 1e-2},
+        weight_decay=DECAY,
+    ),
+    *combinations(
+        "radam",
+        {
+            "betas": (0.5, 0.9),
+            "eps": 1e-2,
+        },  # rho > 5 from the 9th step on; with beta2 0.999, the 6th
+        {"betas": (0.9, 0.5), "lr": 1e-2},  # never
+        {**EXACT, "decoupled_weight_decay": True},
+        weight_decay=DECAY,
+        decoupled_weight_decay=ON,
+    ),
+    *combinations("adadelta", {"rho": 0.5, "eps": 1e-3}, {"lr": 0.1}, weight_decay=DECAY),
+    *combinations(
+        "rprop",
+        {"lr": 1e-3, "etas": (0.25, 1.5)},
+        {"lr": 1e-8, "etas": (0.5, 1.9)},  # below step_size_min: raised at the first step
+        {"step_sizes": (5e-3, 2e-2)},
+    ),
 )
 
 # Ours that are one class in torch, told apart by hyperparameters.
@@ -102,6 +126,10 @@ IN_TORCH = {
     "adam": ("Adam", {}),
     "adamw": ("AdamW", {}),
     "nadam": ("NAdam", {}),
+    "adamax": ("Adamax", {}),
+    "radam": ("RAdam", {}),
+    "adadelta": ("Adadelta", {}),
+    "rprop": ("Rprop", {}),
 }
 
 

@@ -64,8 +64,9 @@ LARGE = {
 CASES = SMALL | LARGE
 
 # Every combination, on small networks; one hash for all activations and optimizers of a kind.
+FIRST = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam")
 OPTIMIZERS = [
-    *((name, {}) for name in mt.optimizers.names()),
+    *((name, {}) for name in FIRST),
     ("momentum", {"weight_decay": 0.1}),
     ("adam", {"amsgrad": True}),
     ("rmsprop", {"centered": True, "momentum": 0.9}),
@@ -77,6 +78,34 @@ COMBINATIONS = {
         for optimizer in OPTIMIZERS
     ]
     for loss, dtype in itertools.product(losses.NAMES, ("float32", "float64"))
+}
+
+# The other rules, on one network; a rule that is added gets a line of its own here.
+RULES = [
+    ("adamax", {"weight_decay": 0.1}),
+    ("radam", {"beta2": 0.9}),  # divides from its sixth step on
+    ("adadelta", {"lr": 0.1}),
+    ("rprop", {}),
+    ("lion", {"weight_decay": 0.1}),
+    ("signsgd", {}),
+    ("signum", {}),
+    ("adabelief", {}),
+    ("yogi", {}),
+    ("adopt", {}),
+    ("adan", {}),
+    ("ademamix", {"alpha_warmup": 5, "beta3_warmup": 5}),
+    ("laprop", {}),
+    ("qhm", {"nu": 0.7}),
+    ("qhadam", {"nu2": 0.9}),
+    ("aggmo", {}),
+    ("aggmo", {"beta1": 0.5}),
+]
+COMBINATIONS |= {
+    f"{name}-{'-'.join(given) or 'plain'}-{dtype}": [
+        Case((6, 18, 17, 3), "tanh", "softmax_cross_entropy", dtype, name, given, 40, 19, 2)
+    ]
+    for name, given in RULES
+    for dtype in ("float32", "float64")
 }
 
 
@@ -101,7 +130,7 @@ def train(case, threads=1):
     chosen = trainer.choose_threads
     trainer.choose_threads = lambda asked, flops: threads
     try:
-        history = mt.Trainer(model, optimizer, case.batch_size, seed=2).fit(
+        history = mt.Trainer(model, optimizer, case.batch_size, seed=2, threads=threads).fit(
             data(case, case.rows, 3), case.epochs, validation=data(case, case.rows // 2, 5)
         )
     finally:

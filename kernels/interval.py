@@ -1,0 +1,32 @@
+"""A range of numbers in the notation of mathematics: ``"[0, 1)"`` holds 0 and not 1."""
+
+import math
+import re
+
+_PATTERN = re.compile(r"([\[(])\s*(\S+?)\s*,\s*(\S+?)\s*([\])])")
+
+
+class Interval:
+    """What a hyperparameter may be; finite numbers only, whatever the bounds.
+
+    Raises ValueError if ``text`` is not of the form ``"[low, high)"``, with either kind of bracket.
+    """
+
+    def __init__(self, text: str) -> None:
+        match = _PATTERN.fullmatch(text)
+        if not match:
+            raise ValueError(f"range: {text!r}; accepted: such as '[0, 1)' or '(0, inf)'")
+        left, low, high, right = match.groups()
+        self.text = text
+        self.low, self.high = float(low), float(high)
+        self._with_low, self._with_high = left == "[", right == "]"
+
+    def __contains__(self, x: float) -> bool:
+        above = x >= self.low if self._with_low else x > self.low
+        below = x <= self.high if self._with_high else x < self.high
+        return math.isfinite(x) and above and below
+
+    def __str__(self) -> str:
+        if math.isfinite(self.high):
+            return self.text
+        return f"finite, {'at least' if self._with_low else 'above'} {self.low:g}"

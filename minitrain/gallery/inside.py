@@ -1,0 +1,43 @@
+"""Looking into a trained network: what its hidden units do on given rows."""
+
+from typing import Any
+
+import numpy as np
+
+from ..model import MLP
+
+_SATURATED = 0.99  # of tanh and sigmoid: their gradient is below 2 % of its largest there
+
+
+def pre_activations(model: MLP, X: Any) -> list[np.ndarray]:
+    """z (n, units) of each hidden layer, before its activation.
+
+    By networks that end at that layer, and so by the same kernels.
+    """
+    found = []
+    for depth in range(1, len(model.sizes) - 1):
+        part = MLP(model.sizes[: depth + 1], list(model.activation[: depth - 1]),
+                   loss="squared_error", dtype=model.dtype)  # fmt: skip
+        part.parameters[:] = model.parameters[: part.n_parameters]
+        found.append(part.decision_function(X))
+    return found
+
+
+def idle_units(model: MLP, X: Any) -> list[np.ndarray]:
+    """For each hidden layer, which units (units,) pass no gradient on any of these rows.
+
+    relu: z ≤ 0 on all of them (dead); tanh and sigmoid: within 1 % of their limits (saturated).
+    Other activations always pass some.
+    """
+    found = []
+    for name, z in zip(model.activation, pre_activations(model, X), strict=True):
+        if name == "relu":
+            idle = (z <= 0).all(axis=0)
+        elif name == "tanh":
+            idle = (np.abs(np.tanh(z)) > _SATURATED).all(axis=0)
+        elif name == "sigmoid":
+            idle = (np.abs(np.tanh(z / 2)) > _SATURATED).all(axis=0)
+        else:
+            idle = np.zeros(z.shape[1], bool)
+        found.append(idle)
+    return found

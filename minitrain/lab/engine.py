@@ -1,0 +1,137 @@
+"""Many short trainings at once: threads of one process, or any joblib backend.
+
+Work goes out in batches and comes back to the driver, which alone keeps what came.  Who computes a
+batch, and when, changes nothing in it.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from threading import Event
+from typing import Any
+
+from .plan import Task
+from .records import Run
+from .training import Workload, run_batch
+
+Batch = list[Task]
+Report = Callable[[list[Run]], Any]
+Missing = Callable[[Batch], Batch]
+
+_ATTEMPTS = 3  # of a training whose worker dies
+
+
+def cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def on_threads(
+    workload: Workload, batches: Sequence[Batch], report: Report, missing: Missing, workers: int
+) -> None:
+    """The compiled calls release the GIL.  Ctrl-C reports what is finished, and goes on up."""
+    stop = Event()
+    pool = ThreadPoolExecutor(workers)
+    waiting = iter(batches)
+    running: set[Future] = set()
+    try:
+        while True:
+            while len(running) < workers + 1 and (batch := next(waiting, None)) is not None:
+                if left := missing(batch):
+                    running.add(pool.submit(run_batch, workload, left, stop.is_set))
+            if not running:
+                break
+            # A bounded wait, so that Ctrl-C is heard on every system.
+            done, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            for future in done:
+                report(future.result())
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        with suppress(OSError):  # a full disk was the reason, perhaps
+            for future in running:
+                if not future.cancelled():
+                    report(future.result())
+        raise
+    pool.shutdown()
+
+
+def on_joblib(
+    workload: Workload, batches: Sequence[Batch], report: Report, missing: Missing,
+    workers: int | None,
+) -> None:  # fmt: skip
+    """On the backend of ``joblib.parallel_config``, with a bounded retry of our own.
+
+    A worker that dies can take a whole pool with it (joblib#812).  What was in flight then is
+    suspect, and is tried again a training at a time, alone, so that the next death has one cause;
+    after three the training is set aside as a crash, and named.
+    """
+    suspects: list[Task] = []
+    left = list(batches)
+    while left:
+        flying: dict[int, Batch] = {}
+        try:
+            for number, runs in _parallel(workload, left, flying, missing, workers):
+                flying.pop(number)
+                report(runs)
+            break
+        except Exception as error:
+            if not _is_death(error):
+                raise
+            taken = {id(task) for batch in flying.values() for task in batch}
+            suspects += [task for batch in flying.values() for task in missing(batch)]
+            left = [
+                rest
+                for batch in left
+                if (rest := [t for t in missing(batch) if id(t) not in taken])
+            ]
+    for task in suspects:
+        _alone(workload, task, report, missing, workers)
+
+
+def _alone(
+    workload: Workload, task: Task, report: Report, missing: Missing, workers: int | None
+) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            for _, runs in _parallel(workload, [[task]], {}, missing, workers):
+                report(runs)
+            return
+        except Exception as error:
+            if not _is_death(error):
+                raise
+            if attempt == _ATTEMPTS - 1:
+                reason = f"its worker died {_ATTEMPTS} times ({type(error).__name__})"
+                report([Run.crashed(task, reason)])
+
+
+def _parallel(
+    workload: Workload, batches: Sequence[Batch], flying: dict[int, Batch], missing: Missing,
+    workers: int | None,
+) -> Iterator[tuple[int, list[Run]]]:  # fmt: skip
+    from joblib import Parallel, delayed
+
+    def jobs() -> Iterator[Any]:
+        for number, batch in enumerate(batches):
+            if left := missing(batch):
+                flying[number] = left
+                yield delayed(_numbered)(number, workload, left)
+
+    options: dict[str, Any] = {} if workers is None else {"n_jobs": workers}
+    # Batches are about a second long already: joblib must not put several together.
+    parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
+    yield from parallel(jobs())
+
+
+def _numbered(number: int, workload: Workload, tasks: Batch) -> tuple[int, list[Run]]:
+    return number, run_batch(workload, tasks)
+
+
+def _is_death(error: Exception) -> bool:
+    """Whether a worker ended, rather than its work: loky's and Dask's names for it."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(
+        names & {"BrokenProcessPool", "KilledWorker", "CancelledError", "FutureCancelledError"}
+    )

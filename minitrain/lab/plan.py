@@ -1,0 +1,143 @@
+"""What a study consists of: presets, budgets, configurations and the single trainings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import schedule as _schedules
+from ..optimizer import Optimizer
+
+ARMS = ("defaults", "learning_rate", "everything")
+TRIALS = {"defaults": 0, "learning_rate": 25, "everything": 75}
+TUNING_SEEDS = 3
+
+REAL = ("digits", "breast_cancer", "wine", "iris")
+GENERATED = ("moons", "circles", "spirals", "xor", "imbalanced", "noisy_labels", "ill_scaled")
+WARMED_UP = "cosine(warmup=0.1)"
+
+
+class Preset(NamedTuple):
+    """What a study does where its maker does not say."""
+
+    datasets: tuple[str, ...]
+    arms: tuple[str, ...]
+    schedules: tuple[str, ...]
+    epochs: int
+
+
+PRESETS = {
+    # about half a minute on two cores; minutes; the whole protocol of docs/comparing.md
+    "quick": Preset(REAL, ARMS[:2], ("constant",), 20),
+    "standard": Preset(REAL + GENERATED, ARMS[:2], ("constant", WARMED_UP), 40),
+    "full": Preset(REAL + GENERATED, ARMS, ("constant", WARMED_UP), 100),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long each training lasts: ``amount`` of "epochs", "gradient_evaluations" or "seconds".
+
+    The last two are rounded to whole epochs, at least one: a validation closes each.
+    """
+
+    unit: str
+    amount: float
+
+    def epochs(self, per_epoch: int, seconds_per_step: float | None = None) -> int:
+        """Epochs of a training whose epochs have so many gradient evaluations."""
+        if self.unit == "epochs":
+            return int(self.amount)
+        if self.unit == "gradient_evaluations":
+            return max(1, round(self.amount / per_epoch))
+        assert seconds_per_step, "a budget in seconds needs a pace"
+        return max(1, round(self.amount / seconds_per_step / per_epoch))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit.replace('_', ' ')}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """An optimizer with its hyperparameters, where and how it is run.
+
+    ``trial`` counts the points of a search, ``extension`` the searches: a new one begins when the
+    best learning rate lay at the edge of the range.  The final runs have trial -1.
+    """
+
+    dataset: str
+    label: str
+    arm: str
+    schedule: str
+    extension: int
+    trial: int
+    optimizer: Optimizer
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        return self.dataset, self.label, self.arm, self.schedule
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: "tuning" or "final", of a configuration, with a seed."""
+
+    stage: str
+    config: Config
+    seed: int
+
+    @property
+    def key(self) -> tuple:
+        """What tells it from all other trainings of its study."""
+        c = self.config
+        return self.stage, *c.cell, c.extension, c.trial, self.seed
+
+
+def batches(tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float) -> list[list]:
+    """The tasks in order, cut into pieces of about so many seconds by their estimated cost."""
+    pieces: list[list] = []
+    filled = np.inf
+    for task in tasks:
+        expected = cost(task)
+        if filled + expected > seconds:
+            pieces.append([])
+            filled = 0.0
+        pieces[-1].append(task)
+        filled += expected
+    return pieces
+
+
+def read_schedule(text: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    """A schedule from its text: "constant", "cosine" or "cosine(warmup=0.1)"."""
+    if hasattr(_schedules, "get"):
+        return _schedules.get(text)
+    name, _, inside = text.strip().removesuffix(")").partition("(")
+    known = {"constant": None, "cosine": _schedules.cosine}
+    if name not in known:
+        raise ValueError(f"schedules: unknown {text!r}; accepted: constant, cosine, {WARMED_UP}")
+    maker = known[name]
+    try:
+        options = {
+            key.strip(): float(value)
+            for key, value in (part.split("=") for part in inside.split(",") if part.strip())
+        }
+        return maker(**options) if maker else _schedules.constant
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"schedules: {text!r}: {error}; accepted: such as {WARMED_UP}") from None
+
+
+def name_schedules(given: Any) -> dict[str, Any]:
+    """Texts, a list of texts, or a dict of label → schedule, as a dict of label → schedule."""
+    if isinstance(given, str):
+        given = [given]
+    if not isinstance(given, dict):
+        given = {text: text for text in given}
+    if not given:
+        raise ValueError("schedules: none; accepted: at least one, such as 'constant'")
+    named = {}
+    for label, value in given.items():
+        if not callable(value):
+            read_schedule(value)  # an unknown one is an error now, not in a worker
+        named[str(label)] = value
+    return named

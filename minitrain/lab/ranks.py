@@ -1,0 +1,104 @@
+"""What can be said over many data sets: average ranks, Friedman, Nemenyi, Wilcoxon with Holm.
+
+Source: Demšar (2006), "Statistical comparisons of classifiers over multiple data sets", JMLR 7.
+Scores are (N data sets, k optimizers), higher is better; nan is a failure, and the worst.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ALPHA = 0.05
+
+
+class Ranking(NamedTuple):
+    """Average ranks (1 is best), Friedman's test of "all are alike", Nemenyi's difference.
+
+    ``cliques`` are the groups, as places in the order of ``ranks``' columns, whose ranks are
+    within the critical difference; p is nan for fewer than three optimizers or two data sets.
+    """
+
+    ranks: np.ndarray
+    p: float
+    critical_difference: float
+    cliques: list[list[int]]
+
+
+def rank(scores: np.ndarray) -> np.ndarray:
+    """Ranks (N, k) along each row; ties share the mean of theirs."""
+    from scipy.stats import rankdata
+
+    return rankdata(-np.where(np.isnan(scores), -np.inf, scores), axis=1)
+
+
+def critical_difference(k: int, n: int, alpha: float = ALPHA) -> float:
+    """Nemenyi: average ranks of k optimizers on n data sets differ if they are this far apart."""
+    from scipy.stats import studentized_range
+
+    if k < 2 or n < 1:
+        return np.nan
+    q = float(studentized_range.ppf(1 - alpha, k, np.inf)) / np.sqrt(2)
+    return float(q * np.sqrt(k * (k + 1) / (6 * n)))
+
+
+def ranking(scores: np.ndarray) -> Ranking:
+    """Average ranks of the columns and what is significant about them."""
+    from scipy.stats import friedmanchisquare
+
+    scores = np.asarray(scores, float)
+    n, k = scores.shape
+    ranks = rank(scores).mean(axis=0) if n else np.full(k, np.nan)
+    p = np.nan
+    if n >= 2 and k >= 3:
+        finite = np.where(np.isnan(scores), -1e300, scores)
+        with np.errstate(all="ignore"):
+            p = float(friedmanchisquare(*finite.T).pvalue)  # nan if all rows are tied throughout
+    difference = critical_difference(k, n)
+    return Ranking(ranks, p, difference, _cliques(ranks, difference))
+
+
+def _cliques(ranks: np.ndarray, difference: float) -> list[list[int]]:
+    """The largest groups of neighbours in the order of ranks that are within the difference."""
+    order = [int(i) for i in np.argsort(ranks, kind="stable")]
+    found: list[list[int]] = []
+    for i in range(len(order)):
+        group = [j for j in order[i:] if ranks[j] - ranks[order[i]] <= difference]
+        if len(group) > 1 and not (found and set(group) <= set(found[-1])):
+            found.append(group)
+    return found
+
+
+def smallest_p(n: int) -> float:
+    """The least p that a two-sided Wilcoxon test of n differences can give at all."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def wilcoxon_holm(scores: np.ndarray, baseline: int) -> list[dict[str, Any]]:
+    """Each column against the baseline: two-sided signed-rank tests, Holm's correction.
+
+    A row per other column: ``column``, ``p``, ``corrected``.
+    """
+    from scipy.stats import wilcoxon
+
+    scores = np.where(np.isnan(scores), np.nanmin(scores, initial=0.0) - 1, scores)
+    others = [j for j in range(scores.shape[1]) if j != baseline]
+    found = []
+    for j in others:
+        differences = scores[:, j] - scores[:, baseline]
+        p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+        found.append(p)
+    corrected = holm(np.array(found))
+    return [
+        {"column": j, "p": p, "corrected": float(c)}
+        for j, p, c in zip(others, found, corrected, strict=True)
+    ]
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction of p values."""
+    order = np.argsort(p, kind="stable")
+    m = len(p)
+    stepped = np.maximum.accumulate((m - np.arange(m)) * p[order])
+    corrected = np.empty(m)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected

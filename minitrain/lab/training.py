@@ -1,0 +1,213 @@
+"""One training of a study, with little around the compiled calls that could be shared.
+
+What all trainings on a data set with one seed have in common (split, initial weights, order) is
+made once; a network belongs to a thread.  The test part is a room of its own: a tuning run has no
+way to it, because what it is given does not hold it.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import datasets as _datasets
+from ..loader import MiniBatchLoader
+from ..model import MLP
+from ..trainer import DivergenceError, Trainer
+from .plan import Budget, Task, read_schedule
+from .records import CURVES, Run
+
+_LONG = 0.2  # seconds from which a training is asked whether to stop
+_STEP_OVERHEAD, _FLOPS = 2e-6, 5e10  # for estimates of cost alone
+_KEPT_BYTES = 256e6  # of prepared data
+_SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a worker gets a data set from: by its name if it is a registered one, else as it is.
+
+    What is registered is not sent but made by the worker, and must have the same checksum.
+    """
+
+    name: str
+    checksum: str
+    data: Any
+
+    @classmethod
+    def of(cls, data: Any) -> "Source":
+        registered = data.name in _datasets.names()
+        same = registered and _datasets.load(data.name).checksum == data.checksum
+        return cls(data.name, data.checksum, None if same else data)
+
+    def load(self) -> Any:
+        return self.data if self.data is not None else _load(self.name, self.checksum)
+
+
+@lru_cache(maxsize=64)
+def _load(name: str, checksum: str) -> Any:
+    data = _datasets.load(name)
+    if data.checksum != checksum:
+        raise RuntimeError(
+            f"the data set {name} is another one on this worker (checksum {data.checksum[:12]}, "
+            f"not {checksum[:12]}): its minitrain or scikit-learn has another version"
+        )
+    return data
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is the same in all trainings of a study; goes to the workers."""
+
+    sources: dict[str, Source]
+    layers: tuple[int, ...]
+    batch_size: int
+    budget: Budget
+    schedules: dict[str, Any]
+    paces: dict[tuple[str, str], float]  # (data set, optimizer) -> seconds per step, if needed
+
+    def cost(self, task: Task) -> float:
+        """Expected seconds of a training, for cutting work into portions."""
+        data = self.sources[task.config.dataset].load()
+        per_epoch = -(-int(0.6 * data.n_rows) // self.batch_size)
+        steps = self.epochs(task, per_epoch) * per_epoch
+        sizes = [data.n_features, *self.layers, data.n_classes]
+        flops = 6 * self.batch_size * sum(i * o for i, o in pairwise(sizes))
+        return steps * (_STEP_OVERHEAD + flops / _FLOPS)
+
+    def epochs(self, task: Task, per_epoch: int) -> int:
+        pace = self.paces.get((task.config.dataset, task.config.label))
+        return self.budget.epochs(per_epoch, pace)
+
+
+class Bench:
+    """Training and validation part and initial weights of a data set with a seed; never the test
+    part."""
+
+    def __init__(self, workload: Workload, name: str, seed: int) -> None:
+        data = workload.sources[name].load()
+        train, self.validation, _ = data.split(seed=seed)
+        self.sizes = [data.n_features, *workload.layers, data.n_classes]
+        model = MLP(self.sizes, seed=seed)
+        self.parameters = model.parameters.copy()
+        self.loader = MiniBatchLoader(train.X, train.y, workload.batch_size, seed=seed)
+        self.initial_loss, _ = model.evaluate(train.X, train.y)
+
+    @property
+    def bytes(self) -> int:
+        return self.loader.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
+
+
+_own = threading.local()
+_benches: "OrderedDict[tuple, Bench]" = OrderedDict()
+_lock = threading.Lock()
+
+
+def _model(bench: Bench) -> MLP:
+    """This thread's network of that shape, with the initial weights of the bench."""
+    models = _own.__dict__.setdefault("models", {})
+    key = tuple(bench.sizes)
+    if key not in models:
+        if len(models) > 16:
+            models.clear()
+        models[key] = MLP(bench.sizes)
+    models[key].parameters[:] = bench.parameters
+    return models[key]
+
+
+def _bench(workload: Workload, name: str, seed: int) -> Bench:
+    """From the newest 256 MB of prepared data, or made."""
+    key = (workload.sources[name].checksum, seed, workload.layers, workload.batch_size)
+    with _lock:
+        if key in _benches:
+            _benches.move_to_end(key)
+            return _benches[key]
+    made = Bench(workload, name, seed)
+    with _lock:
+        _benches[key] = made
+        while len(_benches) > 1 and sum(b.bytes for b in _benches.values()) > _KEPT_BYTES:
+            _benches.popitem(last=False)
+    return made
+
+
+def run_batch(
+    workload: Workload, tasks: Sequence[Task], stop: Callable[[], bool] = lambda: False
+) -> list[Run]:
+    """Train them one after the other; what raises is a run that crashed.
+
+    Ends early, with the runs so far, when ``stop()`` says so.
+    """
+    runs = []
+    for task in tasks:
+        if stop():
+            break
+        try:
+            run = train(workload, task, stop)
+        except Exception as error:
+            run = Run.crashed(task, f"{type(error).__name__}: {error}")
+        if run is None:
+            break
+        runs.append(run)
+    return runs
+
+
+def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: False) -> Run | None:
+    """One training; None if it was stopped in the middle."""
+    config = task.config
+    bench = _bench(workload, config.dataset, task.seed)
+    model = _model(bench)
+    schedule = workload.schedules[config.schedule]
+    trainer = Trainer(
+        model,
+        config.optimizer,
+        schedule=read_schedule(schedule) if isinstance(schedule, str) else schedule,
+        # Asking costs a call of compiled code per epoch: too much for short trainings.
+        callbacks=[lambda _: stop()] if workload.cost(task) > _LONG else (),
+        threads=1,
+    )
+    epochs = workload.epochs(task, len(bench.loader))
+    reason, final = "", {}
+    try:
+        history = trainer.fit(bench.loader, epochs, bench.validation)
+        steps = len(history) * len(bench.loader)
+    except DivergenceError as error:
+        history, steps, reason = error.history, error.step, "diverged: not finite"
+    else:
+        if len(history) < epochs:
+            return None
+        if not history.loss[-1] <= bench.initial_loss:
+            reason = "diverged: above its initial loss"
+        else:
+            final["validation_loss"] = history.validation_loss[-1]
+            final["validation_accuracy"] = history.validation_accuracy[-1]
+            if task.stage == "final":
+                X, y = _test_part(workload, config.dataset, task.seed)
+                final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
+    return Run.finished(
+        task,
+        steps=steps,
+        seconds=history.seconds[-1] if len(history) else 0.0,
+        failed=bool(reason),
+        reason=reason,
+        steps_per_epoch=len(bench.loader),
+        initial_loss=bench.initial_loss,
+        curves=np.stack([getattr(history, name) for name in CURVES], axis=1),
+        **{name: final.get(name, np.nan) for name in _SCORES},
+    )
+
+
+def _test_part(workload: Workload, name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read in the final stage alone, after the training and its choice are over."""
+    source = workload.sources[name]
+    test = _test_rows(source.checksum, seed, source.load)
+    return test.X, test.y
+
+
+@lru_cache(maxsize=128)
+def _test_rows(source_checksum: str, seed: int, load: Callable) -> Any:
+    return load().split(seed=seed)[2]

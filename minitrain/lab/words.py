@@ -1,0 +1,90 @@
+"""Findings in words that a person understands."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .result import Result
+
+_MOST_NAMES = 4  # of a group, in the sentence
+
+TUNED = {
+    "defaults": "each as published, untuned",
+    "learning_rate": "the learning rate tuned by {trials} trials for each",
+    "everything": "all hyperparameters tuned by {trials} trials for each",
+}
+
+
+def sentence(result: "Result") -> str:
+    """Who falls behind whom on which data sets, in the main column."""
+    arm, _ = result.main
+    verdicts = result.verdicts(*result.main)
+    said: dict[str, list[str]] = {}
+    for dataset in result.datasets:
+        if not any(v["dataset"] == dataset for v in verdicts):
+            continue
+        behind = {v["a"] for v in verdicts if v["dataset"] == dataset and v["verdict"] == "worse"}
+        said.setdefault(_groups(result.optimizers, behind), []).append(dataset)
+    if not said:
+        return "Nothing can be compared yet: no data set has final runs of two optimizers."
+    paired = "paired" if result.study["paired"] else "independent"
+    tuned = TUNED[arm].format(trials=result.study["trials"][arm])
+    found = "; ".join(f"on {join(names)} {what}" for what, names in said.items())
+    return f"With {result.study['seeds']} {paired} seeds and {tuned}: {found}."
+
+
+def limits(result: "Result") -> str:
+    """What the design could not have shown."""
+    sizes = [
+        f"{100 * size:.1f} points on {dataset}"
+        for dataset in result.datasets
+        if np.isfinite(size := result.visible_difference(dataset))
+    ]
+    parts = []
+    if sizes:
+        parts.append(f"differences in accuracy below {join(sizes)}")
+    ranking = result.ranking()
+    n = len(ranking["datasets"])
+    if n and ranking["smallest_p"] > 0.05 and len(result.optimizers) > 1:
+        parts.append(
+            f"any order over all data sets by a signed-rank test ({n} data sets cannot give a p "
+            f"below {ranking['smallest_p']:.3g})"
+        )
+    if result.study["seeds"] < 29:
+        parts.append(
+            f"reliably, that one wins three times in four (29 seeds see that, {_seeds(result)})"
+        )
+    if not parts:
+        return "Nothing was measured from which the limits of this design could be told."
+    return f"Not shown by this design, if there: {'; '.join(parts)}."
+
+
+def join(names: Sequence[str]) -> str:
+    """'a, b and c'."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _seeds(result: "Result") -> str:
+    return f"there are {result.study['seeds']}"
+
+
+def _groups(optimizers: Sequence[str], behind: set[str]) -> str:
+    """Who falls behind some other, and who does not, in words."""
+    ahead = [o for o in optimizers if o not in behind]
+    worse = [o for o in optimizers if o in behind]
+    if not worse:
+        return "no optimizer can be told from another"
+    if not ahead:
+        return "every optimizer loses to some other, so there is no order"
+    if len(worse) > _MOST_NAMES:
+        return f"{len(worse)} of {len(optimizers)} fall behind, the rest being {join(ahead)}"
+    falls = f"{join(worse)} {'falls' if len(worse) == 1 else 'fall'} behind"
+    if len(ahead) == 1:
+        return f"{falls} {ahead[0]}"
+    if len(ahead) > _MOST_NAMES:
+        return f"{falls}, while the other {len(ahead)} cannot be told apart"
+    return f"{falls}, while {join(ahead)} cannot be told apart"

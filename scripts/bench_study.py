@@ -1,0 +1,130 @@
+"""How many trainings a second? A study by minitrain beside scikit-learn, torch and JAX.
+
+    python3 scripts/bench_study.py                 # about 5 minutes
+    python3 scripts/bench_study.py --trainings 1000 --rounds 1 --peers
+
+64-64-10 on digits, Adam, 20 epochs with validation after each; every contender on all cores, in a
+process of its own, warm (what is compiled was compiled before the clock).  They run in turn, and
+the ratios are medians over the rounds.  A contender counts only if its mean validation accuracy is
+minitrain's within a point: the work is the same.  minitrain is measured as its users have it:
+``Study.run`` whole, with splits, records of every epoch and verdict-ready results; also on one
+core, for what the second one brings.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from _environment import ensure
+
+ensure(extras=("peers",))
+
+from _machine import about, without_handicaps
+
+from minitrain.console import print_table, print_text
+
+PEERS = ("scikit-learn + joblib", "torch + joblib", "JAX loop", "JAX vmap")
+TOLERANCE = 0.01
+BARS = {"the best peer": 4.0, "scikit-learn + joblib": 15.0, "two cores to one": 1.9}
+
+
+class Contender:
+    def __init__(self, name, cores, epochs):
+        self.name, self.found = name, []
+        script = Path(__file__).with_name("_study_contenders.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), name, str(cores), str(epochs)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**without_handicaps(), "MINITRAIN_SETUP": "skip"},
+        )  # fmt: skip
+
+    def ask(self, count):
+        try:
+            print(count, file=self.process.stdin, flush=True)
+            return json.loads(self.process.stdout.readline() or '{"missing": "it ended"}')
+        except BrokenPipeError:
+            return {"missing": "it ended"}
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def main():
+    options = arguments()
+    facts = about("minitrain", "numpy", "numba", "scikit-learn", "torch", "jax")
+    print_text(f"{facts['machine']}, {facts['cores']} cores")
+    cores = options.cores or facts["cores"]
+    contenders = [Contender("minitrain", cores, options.epochs)]
+    alone = Contender("minitrain", 1, options.epochs)
+    alone.name = "minitrain, one core"
+    contenders += [alone, *(Contender(name, cores, options.epochs) for name in options.peers)]
+    usable = []
+    for contender in contenders:
+        began = time.perf_counter()
+        warm = contender.ask(50)
+        if "missing" in warm:
+            print_text(f"{contender.name}: {warm['missing']}")
+        else:
+            contender.cold = time.perf_counter() - began
+            usable.append(contender)
+    for _ in range(options.rounds):
+        for contender in usable:
+            ours = contender.name.startswith("minitrain")
+            count = options.trainings if ours else options.peer_trainings
+            found = contender.ask(count)
+            found["rate"] = found["trainings"] / found["seconds"]
+            contender.found.append(found)
+    report(usable, options)
+    for contender in contenders:
+        contender.close()
+
+
+def report(usable, options):
+    ours = usable[0]
+    rows, ratios = [], {}
+    for c in usable:
+        rate = statistics.median(f["rate"] for f in c.found)
+        ratio = statistics.median(
+            o["rate"] / f["rate"] for o, f in zip(ours.found, c.found, strict=True)
+        )
+        accuracy = c.found[-1]["accuracy"]
+        same = abs(accuracy - ours.found[-1]["accuracy"]) <= TOLERANCE
+        ratios[c.name] = ratio if same else float("nan")
+        rows.append(
+            [c.name, f"{rate:.0f}", f"{1000 / rate:.1f} s", f"{100 * accuracy:.1f} %",
+             f"{ratio:.1f}" if same else "other work", f"{c.cold:.1f} s"]
+        )  # fmt: skip
+    names = ["contender", "trainings a second", "1000 take", "validation accuracy",
+             "minitrain is faster by", "first 50, cold"]  # fmt: skip
+    print_table(names, rows, right=names[1:])
+    peers = [v for k, v in ratios.items() if k in PEERS and v == v]
+    found = {
+        "the best peer": min(peers, default=float("nan")),
+        "scikit-learn + joblib": ratios.get("scikit-learn + joblib", float("nan")),
+        "two cores to one": ratios["minitrain, one core"],
+    }
+    for name, bar in BARS.items():
+        print_text(f"{name}: {found[name]:.2f} (bar {bar:g})")
+    if options.json:
+        options.json.write_text(json.dumps({c.name: c.found for c in usable}, indent=1) + "\n")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--trainings", type=int, default=1000, help="of minitrain, a round")
+    parser.add_argument("--peer-trainings", type=int, default=100, help="of each peer, a round")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, help="(default: all)")
+    parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The interactive page: its own arithmetic against the kernels, in a browser."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain.gallery import javascript, page, style, surfaces, walks
+
+LARGEST = 400_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    return page.write_page(tmp_path_factory.mktemp("page") / "page.html").read_text("utf-8")
+
+
+def test_no_request_and_small(text):
+    assert len(text.encode()) < LARGEST
+    without_data = text.replace('href="data:,"', "")
+    assert not re.search(r"(src|href)=|https?://|@import|url\(|fetch\(|XMLHttp", without_data)
+
+
+def test_walks_equal_the_kernels(text, in_browser):
+    """Every rule on every surface, 60 steps.  Two correctly rounded libraries differ by an ulp in
+    exp and pow, which a walk down a valley keeps small: rates are a tenth of the tuned ones."""
+    cases = []
+    for name in surfaces.names():
+        for optimizer in style.STYLES:
+            rate = walks.tune(name, optimizer, steps=60).optimizer.lr / 10
+            cases.append((name, optimizer, rate))
+    script = (
+        f"return {json.dumps(cases)}.map(([s, o, rate]) => {{"
+        "const surface = SURFACES.find((x) => x.name === s);"
+        "const rule = OPTIMIZERS.find((x) => x.name === o);"
+        "const w = walk(surface, rule, rate, rule.hyper, surface.start, 60);"
+        "return [Array.from(w.path), Array.from(w.loss)]; });"
+    )
+    worst = 0.0
+    for (name, optimizer, rate), (path, loss) in zip(cases, in_browser(text, script), strict=True):
+        ours = walks.walk(name, mt.optimizers.get(optimizer, lr=rate), steps=60)
+        np.testing.assert_allclose(
+            np.reshape(path, (61, 2)), ours.path, rtol=1e-10, atol=1e-10, err_msg=f"{name}"
+        )
+        np.testing.assert_allclose(loss, ours.loss, rtol=1e-9, atol=1e-10)
+        worst = max(worst, np.abs(np.reshape(path, (61, 2)) - ours.path).max())
+        assert np.abs(ours.path[-1] - ours.path[0]).max() > 1e-6  # it did walk
+    assert worst < 1e-10
+
+
+def test_best_rates_are_the_ones_of_python(text, in_browser):
+    found = in_browser(text, "return OPTIMIZERS.map((o) => [o.name, o.rate]);")
+    assert len(found) == len(style.STYLES)
+    for name, rate in found:
+        assert rate == pytest.approx(walks.tune("ravine", name).optimizer.lr), name
+
+
+def test_controls(text, in_browser):
+    """Keyboard, click, scrub and choice of surface do what they say."""
+    answer = in_browser(
+        text,
+        """
+        const key = (k, on) => (on || document.body).dispatchEvent(
+          new KeyboardEvent('keydown', {key: k, bubbles: true, cancelable: true}));
+        const found = {};
+        key('Home'); found.home = state.at;
+        key('ArrowRight'); key('ArrowRight'); key('ArrowLeft'); found.stepped = state.at;
+        key('End'); found.end = state.at;
+        const before = state.start[0];
+        key('ArrowRight', map); found.moved = state.start[0] - before;
+        const r = map.getBoundingClientRect();
+        map.setPointerCapture = () => {};
+        map.dispatchEvent(new PointerEvent('pointerdown', {clientX: r.left + r.width / 2,
+          clientY: r.top + r.height / 4, pointerId: 1, pointerType: 'touch'}));
+        found.clicked = state.start;
+        document.getElementById('scrub').value = 7;
+        document.getElementById('scrub').oninput({target: document.getElementById('scrub')});
+        found.scrubbed = state.at;
+        document.querySelector('[data-curve=rate]').click(); found.curve = state.curve;
+        key(' '); found.playing = state.playing; key(' ');
+        document.getElementById('none').click(); found.none = active().length;
+        document.getElementById('all').click();
+        document.getElementById('surface').value = 'beale';
+        document.getElementById('surface').onchange({target: document.getElementById('surface')});
+        found.surface = state.surface.name; found.formula =
+          document.getElementById('formula').textContent;
+        found.print = document.getElementById('print').textContent;
+        found.overflow = document.documentElement.scrollWidth - innerWidth;
+        return found;
+        """,
+        size="500,900",
+    )
+    assert (answer["home"], answer["stepped"], answer["end"]) == (0, 1, 30)
+    assert answer["moved"] == pytest.approx(20 / 50)
+    assert answer["clicked"] == pytest.approx([0, 2.5], abs=0.05)
+    assert (answer["scrubbed"], answer["curve"], answer["none"]) == (7, "rate", 0)
+    assert answer["playing"] is True
+    assert answer["surface"] == "beale"
+    assert answer["formula"] == surfaces.get("beale").formula
+    assert "NAdam(lr=" in answer["print"]
+    assert "best of 51" in answer["print"]
+    assert answer["overflow"] <= 0
+
+
+def test_a_rule_of_ones_own(own_registry, in_browser, tmp_path):
+    @mt.rule("halving", lr=0.1, beta=0.5)
+    def update(p, g, v, c):
+        (beta,) = c
+        v = beta * v + abs(g) * np.sign(g)
+        return np.where(v > g, np.maximum(v, g), v), v
+
+    text = page.write_page(tmp_path / "own.html", ["halving"], "two_minima").read_text("utf-8")
+    path = in_browser(text, "return Array.from(OPTIMIZERS[0].walk.path);")
+    ours = walks.tune("two_minima", "halving")
+    np.testing.assert_allclose(np.reshape(path, (-1, 2)), ours.path, rtol=1e-9, atol=1e-9)
+
+
+def test_what_cannot_be_translated_is_named(own_registry, tmp_path):
+    @mt.rule("odd", lr=0.1, beta=0.5)
+    def update(p, g, c):
+        return (np.fft.fft(g),)
+
+    with pytest.raises(ValueError, match=r"'odd'.*np\.fft\.fft"):
+        page.write_page(tmp_path / "odd.html", ["odd"])
+    with pytest.raises(javascript.NotTranslatable):
+        javascript.translate(lambda p: p)
