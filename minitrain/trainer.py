@@ -14,6 +14,7 @@ from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
+from .kernels.losses import REGRESSION
 from .kernels.memory import aligned_zeros
 from .lbfgs import LBFGS
 from .loader import MiniBatchLoader
@@ -258,9 +259,9 @@ class Trainer:
             )
         if validation is None:
             raise ValueError("early_stopping: needs validation=… to see when to stop")
-        if stopping.monitor == "validation_accuracy" and self.model.loss == "squared_error":
+        if stopping.monitor == "validation_accuracy" and self.model.loss in REGRESSION:
             raise ValueError(
-                "monitor: squared_error has no validation_accuracy; accepted: validation_loss"
+                f"monitor: {self.model.loss} has no validation_accuracy; accepted: validation_loss"
             )
 
 
@@ -405,7 +406,7 @@ class _Run:
             name
             for name in epoch.COLUMNS
             if (self._has_validation or not name.startswith("validation"))
-            and not (self._model.loss == "squared_error" and name.endswith("accuracy"))
+            and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
         ]
 
     def show(self) -> None:
