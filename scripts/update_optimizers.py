@@ -23,7 +23,9 @@ Written by `scripts/update_optimizers.py` from the files in `kernels/rules/`; ch
 All of them are fused: one compiled pass over parameters, gradient and state. All take
 `weight_decay`, `decoupled_weight_decay` (added to the step, and not to the gradient) and
 `decay_biases`. *State* is the numbers kept per parameter, *bytes* what a step moves per float32
-parameter. Your own gets the same treatment: [your-own-optimizer.md](your-own-optimizer.md).
+parameter. All also take the options of `mt.Modifiers` (clipping, averages of the weights, Lookahead,
+SAM, …). Muon, Adafactor, Shampoo, SOAP and L-BFGS work on whole matrices, in NumPy, and are not
+listed here: `mt.optimizers.matrix_names()`. Your own gets the same treatment: [your-own-optimizer.md](your-own-optimizer.md).
 """
 
 
