@@ -216,4 +216,7 @@ def test_restated(name, formula, given, which):
 def test_every_rule_is_compared_with_something():
     compared = {case.optimizer for case in (*cases.CASES, *optax_cases.CASES)}
     compared |= {name for name, _, _ in RESTATED}
+    # test_sums.py has all rules with sums or a point, and AdaBound's formula.
+    compared |= {n for n in optimizers.names() if optimizers.get(n).rule.sums is not None}
+    compared |= {"schedule_free_sgd", "schedule_free_adamw", "adabound"}
     assert compared == set(optimizers.names())
