@@ -99,6 +99,16 @@ RULES = [
     ("qhadam", {"nu2": 0.9}),
     ("aggmo", {}),
     ("aggmo", {"beta1": 0.5}),
+    ("adabound", {}),
+    ("asgd", {"t0": 3.0}),
+    ("dadapt_adamw", {"lr": 1.0}),
+    ("dog", {"lr": 1.0}),
+    ("lamb", {}),
+    ("lars", {}),
+    ("novograd", {}),
+    ("prodigy", {"lr": 1.0}),
+    ("schedule_free_adamw", {}),
+    ("schedule_free_sgd", {}),
 ]
 COMBINATIONS |= {
     f"{name}-{'-'.join(given) or 'plain'}-{dtype}": [
@@ -118,6 +128,8 @@ def data(case, rows, seed):
     if case.loss == "softmax_cross_entropy":
         return X, np.random.RandomState(seed + 1).randint(0, O, rows)
     y = numbers(seed + 1, (rows, O))
+    if case.loss == "poisson":
+        return X, np.abs(y)
     return X, (y > 0).astype(int) if case.loss == "binary_cross_entropy" else y
 
 
