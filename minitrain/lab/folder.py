@@ -230,8 +230,14 @@ def _load(folder: Path, name: str, source: dict[str, Any]) -> Any:
 
 
 def _code(optimizer: Optimizer) -> str:
-    rule = optimizer.rule
-    return code_hash(rule.coefficients)[:12] + code_hash(optimizer.variant.update)[:12]
+    """A hash of all that the optimizer computes, so that a rule which was changed is another."""
+    rule, variant = optimizer.rule, optimizer.variant
+    sums = getattr(rule, "sums", None)
+    parts = [
+        rule.coefficients, variant.update, getattr(variant, "terms", None),
+        getattr(variant, "point", None), getattr(sums, "factors", None),
+    ]  # fmt: skip
+    return "".join(code_hash(part)[:12] for part in parts if hasattr(part, "__code__"))
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
