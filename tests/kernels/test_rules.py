@@ -23,8 +23,8 @@ each_case = pytest.mark.parametrize("case", cases.CASES, ids=str)
 each_dtype = pytest.mark.parametrize("dtype", cases.DTYPES)
 # Rules whose step in one parameter depends on that parameter alone, and whose decay is ours; of the
 # others, test_sums.py.
-ALONE = [n for n in optimizers.names()
-         if optimizers.get(n).rule.sums is None and not optimizers.get(n).rule.own_decay]  # fmt: skip
+RULES = {name: optimizers.get(name).rule for name in optimizers.names()}
+ALONE = [name for name, rule in RULES.items() if rule.sums is None and not rule.own_decay]
 live = pytest.mark.compiled  # without the JIT the golden files suffice
 each_step = pytest.mark.parametrize("which", ["step", "step_reference"])
 
