@@ -237,7 +237,7 @@ def _code(optimizer: Optimizer) -> str:
         *(getattr(variant, name, None) for name in ("update", "terms", "point")),
         getattr(getattr(rule, "sums", None), "factors", None),
     ]
-    return "".join(code_hash(part)[:12] for part in parts if hasattr(part, "__code__"))
+    return "".join(code_hash(part)[:12] for part in parts if part is not None)
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
