@@ -197,7 +197,7 @@ def _run(study: Any, options: argparse.Namespace, folder: Path | None) -> Any:
 
             return study.run(
                 out=folder, progress=show, workers=options.workers,
-                parallel=True if options.dask else None,
+                joblib=True if options.dask else None,
             )  # fmt: skip
     except KeyboardInterrupt:
         written = (

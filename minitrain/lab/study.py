@@ -150,11 +150,11 @@ class Study:
         out: "str | os.PathLike[str] | None" = None,
         progress: Progress | None = None,
         workers: int | None = None,
-        parallel: bool | None = None,
+        joblib: bool | None = None,
     ) -> Result:
         """Run the study and return its result.
 
-        ``workers`` threads (default: all cores) do the work; with ``parallel`` the backend of
+        ``workers`` threads (default: all cores) do the work; with ``joblib`` the backend of
         ``joblib.parallel_config`` does (default: if one is configured).  With ``out`` every
         finished batch is written there at once; what is there already is not computed again,
         also on another day or by another process that works on the same study.
@@ -165,7 +165,7 @@ class Study:
         StudyFolderError
             If the folder holds another study.
         """
-        return _Execution(self, out, progress, workers, parallel).run()
+        return _Execution(self, out, progress, workers, joblib).run()
 
     def describe(self) -> dict[str, Any]:
         """The study as JSON-ready values."""
@@ -177,12 +177,12 @@ class _Execution:
 
     def __init__(
         self, study: Study, out: Any, progress: Progress | None, workers: int | None,
-        parallel: bool | None,
+        joblib: bool | None,
     ) -> None:  # fmt: skip
         self.study, self.progress = study, progress
         self.folder = Path(out) if out is not None else None
         self.workers = check_count("workers", workers) if workers is not None else None
-        self.parallel = _has_backend() if parallel is None else parallel
+        self.far = _has_backend() if joblib is None else joblib
         self.runs: dict[tuple, Run] = {}
         self.total = study.trainings
         self.expected: set[tuple] = set()
@@ -305,7 +305,7 @@ class _Execution:
         self.expected |= {task.key for task in tasks}
         self.done = sum(key in self.runs for key in self.expected)
         left = self._missing(tasks)
-        far = self.parallel
+        far = self.far
         seconds = _SECONDS_PER_FAR_BATCH if far else _SECONDS_PER_BATCH
         work = batches(left, self.workload.cost, seconds)
         if self.store is not None and len(work) > 1:
