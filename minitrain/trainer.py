@@ -127,7 +127,8 @@ class Trainer:
         before, rates = theta.astype(float), run.history().learning_rate
         rate = float(rates[-1]) if len(rates) else self.optimizer.lr
         with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
-            self.optimizer.replace(lr=rate).step(theta, gradient, state)
+            # SAM's gradient is the one at the place it looked at: what is left is a plain step.
+            self.optimizer.replace(lr=rate, sam=None).step(theta, gradient, state)
             return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
