@@ -30,7 +30,9 @@ from .layers import (
     bias_gradient,
     forward,
     output_loss,
+    squares,
     transpose_weights,
+    weigh_rows,
     weight_gradient,
 )
 from .phases import LOSS as SEEN_LOSS
@@ -39,14 +41,15 @@ from .random import shuffle, words
 from .threads import PLACES, ROWS_TAKEN, WEIGHTS_TAKEN, abort, meet, portion, share, take
 from .tile import lanes, load, prefetch, store
 
-# X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; what a loss does not use
-# has no rows.
-Data = namedtuple("Data", "X labels targets")
+# X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
+# in the loss, if they differ.  What is not used has no rows.
+Data = namedtuple("Data", "X labels targets weights")
 
-# How an epoch is put together.  kind: IN_ORDER, SHUFFLED or BALANCED; for BALANCED, the rows of
-# class k are members[starts[k] : starts[k + 1]].
-Sampling = namedtuple("Sampling", "kind seed batch_size steps starts members")
-IN_ORDER, SHUFFLED, BALANCED = range(3)
+# How an epoch is put together.  kind: IN_ORDER, SHUFFLED, BALANCED or GIVEN; for BALANCED, the rows
+# of class k are members[starts[k] : starts[k + 1]]; for GIVEN, members are the orders of epoch 0,
+# 1, … one after the other.  ``before``: steps that the optimizer took before step 0.
+Sampling = namedtuple("Sampling", "kind seed batch_size steps starts members before")
+IN_ORDER, SHUFFLED, BALANCED, GIVEN = range(4)
 
 # This thread's number, how many there are, and the array where they meet.
 Team = namedtuple("Team", "thread threads shared")
@@ -90,10 +93,12 @@ def draw_order(order, sampling, epoch):
             for j in range(share_of_class):
                 order[at] = rows[j % rows.size]
                 at += 1
+    elif sampling.kind == GIVEN:
+        order[:] = sampling.members[epoch * n : (epoch + 1) * n]
     else:
         for i in range(n):
             order[i] = i
-    if sampling.kind != IN_ORDER:
+    if sampling.kind != IN_ORDER and sampling.kind != GIVEN:
         words(drawn, sampling.seed, epoch, _ORDER)
         shuffle(order, drawn)
 
@@ -131,6 +136,35 @@ def gather(work, data, rows, begin, end):
             copy_row(work.targets, r * y[STEP], data.targets, rows[r] * O, O)
 
 
+@inline
+def weight_of(data, rows):
+    """The sum of the rows' weights, 1 each if there are none."""
+    if not data.weights.size:
+        return np.float64(rows.size)
+    weight = 0.0
+    for i in range(rows.size):
+        weight += np.float64(data.weights[rows[i]])
+    return weight
+
+
+@inline
+def weigh(work, data, rows, begin, end):
+    """Turn the plain mean over the rows into the objective's."""
+    shown, scale = work.objective.shown, work.objective.scale
+    if data.weights.size or shown != 1.0 or scale != 1.0 or work.objective.cap < np.inf:
+        weight = weight_of(data, rows)
+        mean = rows.size / weight if weight != 0.0 else 0.0
+        weigh_rows(work, begin, end, data.weights, rows, mean * shown, mean * scale)
+
+
+@inline
+def penalty(theta, work, data, rows):
+    """(λ, λ / 2 · the squares of all weights) for these rows, λ = l2 / their weight."""
+    weight = weight_of(data, rows)
+    decay = work.objective.l2 / weight if weight != 0.0 else 0.0
+    return decay, 0.5 * decay * squares(theta, work)
+
+
 @jit(by_address=True)
 def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
     """Gather, forward and loss of rows begin … end of a mini-batch; and dz of all layers."""
@@ -138,6 +172,7 @@ def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
         gather(work, data, rows, begin, end)
         forward(theta, work, begin, end)
         output_loss(work, begin, end, rows.size, thread)
+        weigh(work, data, rows, begin, end)
         if with_gradient:
             backward(theta, work, begin, end)
 
@@ -159,14 +194,17 @@ def pass_parts(theta, work, data, rows, with_gradient, team):
 def _pass_address(dtype, workspace_type):
     T, integers = from_dtype(dtype), types.int64[::1]
     rows = types.Array(T, 2, "C", readonly=True)
-    data = types.NamedTuple((rows, types.Array(types.int64, 1, "C", readonly=True), rows), Data)
+    weights = types.Array(T, 1, "C", readonly=True)
+    data = types.NamedTuple(
+        (rows, types.Array(types.int64, 1, "C", readonly=True), rows, weights), Data
+    )
     arguments = (T[::1], workspace_type, data, integers, *[types.int64] * 4)
     return address_of(pass_rows, types.void(*arguments))
 
 
-def workspace(sizes, codes, loss, rows, dtype, threads=1):
+def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=layers.PLAIN):
     """`layers.workspace`, with the place of pass_rows."""
-    work = layers.workspace(sizes, codes, loss, rows, dtype, threads)
+    work = layers.workspace(sizes, codes, loss, rows, dtype, threads, objective)
     if not COMPILED:
         return work._replace(pass_rows=pass_rows)
     return work._replace(pass_rows=_pass_address(work.numbers.dtype, typeof(work)))
@@ -216,7 +254,7 @@ def transpose_all(theta, work, team):
 
 @jit
 def loss_gradient(gradient, theta, work, data, rows):
-    """Mean loss of the rows; its gradient goes into the flat ``gradient``."""
+    """The objective for these rows; its gradient goes into the flat ``gradient``."""
     B = rows.size
     for l in range(1, work.plan.shape[0] - 1):
         transpose_weights(theta, work, l, 0, work.plan[l, I_])
@@ -224,7 +262,15 @@ def loss_gradient(gradient, theta, work, data, rows):
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
         bias_gradient(gradient, work, l, B)
-    return summed(work, B)[0] / B
+    loss = summed(work, B)[0] / B
+    if work.objective.l2 != 0.0:
+        decay, added = penalty(theta, work, data, rows)
+        loss += added
+        for l in range(work.plan.shape[0] - 1):
+            p = work.plan[l]
+            for k in range(p[W_], p[B_]):
+                gradient[k] += gradient.dtype.type(decay) * theta[k]
+    return loss
 
 
 @jit
@@ -347,7 +393,8 @@ def train(
                     row[column] = 0.0
             for k in range(moved.places.size):
                 state.hyper[moved.places[k]] = moved.values[s, k]
-            call(advance, (state.c, state.carry, state.hyper, np.float64(step + 1), rates[s]))
+            t = np.float64(sampling.before + step + 1)
+            call(advance, (state.c, state.carry, state.hyper, t, rates[s]))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step
         start = batch * sampling.batch_size
@@ -363,6 +410,11 @@ def train(
             call(phased.collect, (theta, gradient, work, data, rows, phased, team))
         else:
             pass_parts(theta, work, data, rows, 1, team)
+        added = 0.0
+        if leads and work.objective.l2 != 0.0:
+            decay, added = penalty(theta, work, data, rows)
+            for l in range(work.plan.shape[0] - 1):
+                state.scales[2 * l, 1] = work.objective.decay[l] + decay
         if not meet(shared, threads):
             return step
         if phased.collect:
@@ -387,7 +439,7 @@ def train(
         if not meet(shared, threads):
             return step
         if leads:
-            row[LOSS] += loss
+            row[LOSS] += loss + added * B
             row[ACCURACY] += right
 
         if batch == sampling.steps - 1:

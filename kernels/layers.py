@@ -19,14 +19,24 @@ from .fuse import call
 from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
 from .losses import loss_address
 from .memory import aligned_zeros
-from .tile import address, lanes
+from .simd import fma
+from .tile import address, lanes, load, splat, total
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
 # or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last four
 # say where the large kernels are: called there, they are compiled once and not into each caller.
 Workspace = namedtuple(
-    "Workspace", "numbers labels targets loss right scratch plan product pack row_losses pass_rows"
+    "Workspace",
+    "numbers labels targets loss right scratch plan objective product pack row_losses pass_rows",
 )
+
+# What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
+# squares of all weights (no biases) over the weight of the mini-batch, as in scikit-learn.
+# ``decay`` (L,) is the optimizer's own coupled decay of each layer's weights, to which l2 adds.
+# The loss that is reported has the factor ``shown`` in place of ``scale``, and no row's is above
+# ``cap``: scikit-learn's takes no probability for smaller than the unit roundoff.
+Objective = namedtuple("Objective", "scale shown cap l2 decay")
+PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
 # Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where y (B, O), z (B, O) and dz (B, O) start, their rows STEP
@@ -35,7 +45,7 @@ Workspace = namedtuple(
 W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE = range(11)
 
 
-def workspace(sizes, codes, loss, rows, dtype, threads=1):
+def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
     """Room for mini-batches of at most ``rows`` rows through layers of these sizes.
 
     ``codes`` are the activations of the layers, ``loss`` is a loss's name.
@@ -71,6 +81,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         aligned_zeros(rows, dtype),
         aligned_zeros((threads, _up(sizes[-1], line) * line), dtype),
         plan,
+        objective,
         product_address(np.dtype(dtype)),
         pack_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
@@ -125,6 +136,40 @@ def output_loss(work, begin, end, B, thread):
         work.row_losses,
         (dz, work.loss, work.right, z, work.labels, targets, scratch, begin, end, p[O_], B),
     )
+
+
+@inline
+def weigh_rows(work, begin, end, weights, rows, shown, scale):
+    """Multiply each row's loss by ``shown`` and its dz by ``scale``, and both by its weight."""
+    numbers, T, cap = work.numbers, work.numbers.dtype.type, work.objective.cap
+    p = work.plan[work.plan.shape[0] - 2]
+    for r in range(begin, end):
+        weight = np.float64(weights[rows[r]]) if weights.size else 1.0
+        if work.loss[r] > cap:
+            work.loss[r] = T(cap)
+        work.loss[r] *= T(shown * weight)
+        w = T(scale * weight)
+        if w != T(1):
+            for k in range(p[O_]):
+                numbers[p[DZ_] + r * p[STEP] + k] *= w
+
+
+@inline
+def squares(theta, work):
+    """The sum of the squares of all weights, without the biases."""
+    all_layers = np.float64(0.0)
+    L = lanes(theta)
+    for l in range(work.plan.shape[0] - 1):
+        p = work.plan[l]
+        n = p[I_] * p[O_]
+        a = b = c = d = splat(theta, 0)  # four sums, since one would wait for itself
+        for k in range(0, n, 4 * L):
+            w, x = load(theta, p[W_] + k, n - k), load(theta, p[W_] + k + L, n - k - L)
+            y = load(theta, p[W_] + k + 2 * L, n - k - 2 * L)
+            z = load(theta, p[W_] + k + 3 * L, n - k - 3 * L)
+            a, b, c, d = fma(w, w, a), fma(x, x, b), fma(y, y, c), fma(z, z, d)
+        all_layers += np.float64(total((a + b) + (c + d)))
+    return all_layers
 
 
 @inline

@@ -2,8 +2,8 @@
 
 Every row of a mini-batch stands for itself: loss[i] becomes the loss of row i, right[i] is 1 where
 it is predicted right, else 0, and row i of DZ the gradient of the *mean* over all B rows.  The
-means are torch's: cross_entropy over rows, binary_cross_entropy_with_logits and mse_loss over all
-elements.  DZ, Z and targets (B, O) are Matrix; DZ may be Z.
+means are torch's: cross_entropy over rows, the others over all elements.  DZ, Z and targets
+(B, O) are Matrix; DZ may be Z.
 """
 
 from functools import cache
@@ -116,8 +116,35 @@ def squared_error(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B
         right[i] = T(0)
 
 
-LOSSES = {f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, squared_error)}
+@jit(by_address=True)
+def poisson(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
+    """Mean over outputs of half the deviance, e^z - t + t (log t - z) for a mean e^z and a count t.
+
+    The gradient is e^z - t.  torch's poisson_nll_loss leaves out t log t - t, which does not depend
+    on z; with it a perfect fit has the loss 0, as in scikit-learn.  No row is "right".
+    """
+    L = lanes(loss)
+    T = loss.dtype.type
+    mean = T(1) / T(B * O)
+    for i in range(begin, end):
+        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
+        s = splat(loss, 0)
+        for j in range(0, O, L):
+            n = O - j
+            x = load(Z.numbers, z + j, n, -np.inf)  # a lane beyond O adds exp(-inf) - 0
+            wanted = load(targets.numbers, t + j, n)
+            difference = exp(x) - wanted
+            s = s + (difference + where(wanted > 0.0, wanted * (log(wanted) - x), 0.0))
+            store(DZ.numbers, dz + j, difference * mean, n)
+        loss[i] = total(s) / T(O)
+        right[i] = T(0)
+
+
+LOSSES = {
+    f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, squared_error, poisson)
+}
 NAMES = tuple(LOSSES)
+REGRESSION = ("squared_error", "poisson")  # of numbers: no row is right or wrong
 
 
 @cache

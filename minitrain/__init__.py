@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets, gallery, lab, optimizers, schedule
+    from .estimator import MLPClassifier, MLPRegressor, TrainingCurveDisplay
     from .finder import find_learning_rate
     from .history import History
     from .loader import MiniBatchLoader
@@ -29,12 +30,15 @@ except PackageNotFoundError:  # a source tree that was never installed
 # Loaded when first used (PEP 562), so that `minitrain --help` does not wait for Numba.
 _ROOM_OF = {
     "MLP": "model",
+    "MLPClassifier": "estimator",
+    "MLPRegressor": "estimator",
     "DivergenceError": "trainer",
     "EarlyStopping": "trainer",
     "History": "history",
     "MiniBatchLoader": "loader",
     "Optimizer": "optimizer",
     "Trainer": "trainer",
+    "TrainingCurveDisplay": "estimator",
     "datasets": "datasets",
     "find_learning_rate": "finder",
     "gallery": "gallery",
@@ -49,9 +53,12 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "MiniBatchLoader",
     "Optimizer",
     "Trainer",
+    "TrainingCurveDisplay",
     "datasets",
     "find_learning_rate",
     "gallery",

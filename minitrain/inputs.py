@@ -79,9 +79,9 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) 
         raise ValueError(
             f"y: {wanted.shape[0] if wanted.ndim else 'one'} for {len(rows)} rows of X"
         )
-    nothing = np.empty((0, outputs), dtype)
+    nothing, unweighted = np.empty((0, outputs), dtype), _read_only(np.empty(0, dtype))
     if loss == "softmax_cross_entropy":
-        return Data(rows, _read_only(_labels(wanted, outputs)), _read_only(nothing))
+        return Data(rows, _read_only(_labels(wanted, outputs)), _read_only(nothing), unweighted)
     targets = wanted.reshape(-1, 1) if wanted.ndim == 1 else wanted
     if targets.shape != (len(rows), outputs):
         raise ValueError(
@@ -94,19 +94,22 @@ def as_data(pair: Any, dtype: np.dtype, features: int, outputs: int, loss: str) 
         raise ValueError(
             f"y: {targets[row, column]} at row {row}; accepted: numbers that are finite in {dtype}"
         )
+    if loss == "poisson" and not (targets >= 0).all():
+        raise ValueError("y: poisson takes counts and rates, numbers of at least 0")
     if loss == "binary_cross_entropy" and not np.isin(targets, (0, 1)).all():
         raise ValueError("y: binary cross-entropy takes zeros and ones")
     return Data(
         rows,
         _read_only(np.empty(0, np.int64)),
         _read_only(converted),
+        unweighted,
     )
 
 
 def only_rows(rows: np.ndarray) -> Data:
     """Rows without anything to compare their predictions with."""
     nothing = _read_only(np.empty((0, 1), rows.dtype))
-    return Data(rows, _read_only(np.empty(0, np.int64)), nothing)
+    return Data(rows, _read_only(np.empty(0, np.int64)), nothing, nothing[:, 0])
 
 
 def no_data(data: Data) -> Data:

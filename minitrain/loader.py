@@ -59,7 +59,7 @@ class MiniBatchLoader:
             _, codes, counts = np.unique(self.y, return_inverse=True, return_counts=True)
             starts = np.concatenate(([0], np.cumsum(counts)))
             members = np.argsort(codes, kind="stable")
-        self.sampling = Sampling(kind, self.seed, self.batch_size, steps, starts, members)
+        self.sampling = Sampling(kind, self.seed, self.batch_size, steps, starts, members, 0)
 
     def __len__(self) -> int:
         """Mini-batches per epoch."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import inputs
 from .kernels import activations, epoch, losses
-from .kernels.layers import Workspace
+from .kernels.layers import PLAIN, Objective, Workspace
 from .kernels.memory import aligned_zeros
 from .kernels.random import uniform
 
@@ -41,8 +41,8 @@ class MLP:
         Of the hidden layers: identity, relu, leaky_relu, tanh, sigmoid, gelu or silu; or one
         name per hidden layer.  The last layer is linear; the loss brings its softmax or sigmoid.
     loss
-        softmax_cross_entropy (classes), binary_cross_entropy (one yes or no per output) or
-        squared_error.  Means as in torch.
+        softmax_cross_entropy (classes), binary_cross_entropy (one yes or no per output),
+        squared_error, or poisson (counts; the network gives their logarithm).  Means as in torch.
     seed
         Of the initial weights: the same bits on every machine.
     dtype
@@ -164,20 +164,22 @@ class MLP:
         return out
 
     def predict(self, X: Any) -> np.ndarray:
-        """Class codes (n,); zeros and ones for binary cross-entropy, numbers for squared error.
+        """Class codes (n,); zeros and ones for binary cross-entropy, numbers for the others.
 
-        The last two are (n, outputs), or (n,) for a single output.
+        All but the first are (n, outputs), or (n,) for a single output.
         """
         z = self.decision_function(X)
         if self.loss == "softmax_cross_entropy":
             return z.argmax(axis=1)
+        if self.loss == "poisson":
+            np.exp(z, out=z)
         values = (z > 0).astype(np.int64) if self.loss == "binary_cross_entropy" else z
         return values[:, 0] if values.shape[1] == 1 else values
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, outputs): of the classes, or of a yes for binary cross-entropy."""
-        if self.loss == "squared_error":
-            raise ValueError("predict_proba: squared_error gives no probabilities; use predict")
+        if self.loss in losses.REGRESSION:
+            raise ValueError(f"predict_proba: {self.loss} gives no probabilities; use predict")
         z = self.decision_function(X)
         if self.loss == "binary_cross_entropy":
             e = np.exp(-np.abs(z))
@@ -189,10 +191,10 @@ class MLP:
         """A Dataset or an (X, y) pair as the kernels' arrays, checked against this network."""
         return inputs.as_data(pair, self.dtype, self.sizes[0], self.sizes[-1], self.loss)
 
-    def workspace(self, rows: int, threads: int = 1) -> Workspace:
+    def workspace(self, rows: int, threads: int = 1, objective: Objective = PLAIN) -> Workspace:
         """Room for a mini-batch of at most ``rows`` rows and for this many threads."""
         codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
-        return epoch.workspace(self.sizes, codes, self.loss, rows, self.dtype, threads)
+        return epoch.workspace(self.sizes, codes, self.loss, rows, self.dtype, threads, objective)
 
     def __repr__(self) -> str:
         names = sorted(set(self.activation)) or ["linear"]

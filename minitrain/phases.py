@@ -83,7 +83,7 @@ def _portions(blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _columns(block: Block) -> int:
-    return 0 if block.is_bias or block.start == block.stop else block.shape[1]
+    return block.shape[1] if len(block.shape) == 2 and block.stop > block.start else 0
 
 
 def step(

@@ -14,6 +14,7 @@ from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
+from .kernels.losses import REGRESSION
 from .kernels.memory import aligned_zeros
 from .lbfgs import LBFGS
 from .loader import MiniBatchLoader
@@ -43,7 +44,7 @@ class DivergenceError(ArithmeticError):
         super().__init__(
             f"training diverged: loss or gradient is not finite in epoch {number}, step {step}, "
             f"with {optimizer!r}; the model keeps its weights from the start of that epoch. "
-            "Try a smaller lr"
+            "Try a smaller lr; mt.find_learning_rate suggests one"
         )
         self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
 
@@ -259,9 +260,9 @@ class Trainer:
             )
         if validation is None:
             raise ValueError("early_stopping: needs validation=… to see when to stop")
-        if stopping.monitor == "validation_accuracy" and self.model.loss == "squared_error":
+        if stopping.monitor == "validation_accuracy" and self.model.loss in REGRESSION:
             raise ValueError(
-                "monitor: squared_error has no validation_accuracy; accepted: validation_loss"
+                f"monitor: {self.model.loss} has no validation_accuracy; accepted: validation_loss"
             )
 
 
@@ -406,7 +407,7 @@ class _Run:
             name
             for name in epoch.COLUMNS
             if (self._has_validation or not name.startswith("validation"))
-            and not (self._model.loss == "squared_error" and name.endswith("accuracy"))
+            and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
         ]
 
     def show(self) -> None:

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--schedules",
         type=_schedules,
         metavar="A,B",
-        help="constant, cosine(warmup=0.1) (default: the preset's)",
+        help="constant, cosine(warmup=0.1), … (see: minitrain schedules; default: the preset's)",
     )
     add(
         "--seeds",

@@ -119,6 +119,7 @@ def _print_curve(found: Any) -> None:
         labels if whole else [f"{low:.3g}", f"{high:.3g}"],
         None if found.hopeless else float(np.log10(found.suggestion)),
         top=1.2 * start,
+        bottom=0.0,
     ):
         print(line)
     print()

@@ -15,7 +15,7 @@ USAGE = "[--json]"
 SUMMARY = "compile everything now, so that no later run waits for it"
 
 DTYPES = ("float32", "float64")
-LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "squared_error")
+LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "squared_error", "poisson")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

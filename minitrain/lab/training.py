@@ -19,7 +19,7 @@ from .. import datasets as _datasets
 from ..loader import MiniBatchLoader
 from ..model import MLP
 from ..trainer import DivergenceError, Trainer
-from .plan import Budget, Task, read_schedule
+from .plan import Budget, Task
 from .records import CURVES, Run
 
 _LONG = 0.2  # seconds from which a training is asked whether to stop
@@ -163,11 +163,10 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     config = task.config
     bench = _bench(workload, config.dataset, task.seed)
     model = _model(bench)
-    schedule = workload.schedules[config.schedule]
     trainer = Trainer(
         model,
         config.optimizer,
-        schedule=read_schedule(schedule) if isinstance(schedule, str) else schedule,
+        schedule=workload.schedules[config.schedule],
         # Asking costs a call of compiled code per epoch: too much for short trainings.
         callbacks=[lambda _: stop()] if workload.cost(task) > _LONG else (),
         threads=1,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import erf, expit, log_softmax, logsumexp, softmax
+from scipy.special import erf, expit, log_softmax, logsumexp, softmax, xlogy
 
 SLOPE = 0.01  # of leaky_relu
 
@@ -36,8 +36,15 @@ def squared_error(z, y):
     return ((z - t) ** 2).mean(1), 2 * (z - t) / z.shape[1]
 
 
+def poisson(z, y):
+    t, mean = y.reshape(z.shape), np.exp(z)
+    return (xlogy(t, t / mean) - t + mean).mean(1), (mean - t) / z.shape[1]
+
+
 # name: (loss per row, its gradient with respect to z)
-LOSSES = {f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, squared_error)}
+LOSSES = {
+    f.__name__: f for f in (softmax_cross_entropy, binary_cross_entropy, squared_error, poisson)
+}
 
 
 class NumpyNetwork:
@@ -93,6 +100,8 @@ def make_targets(random, loss, rows, outputs):
         return random.randint(0, outputs, rows)
     if loss == "binary_cross_entropy":
         return random.randint(0, 2, (rows, outputs))
+    if loss == "poisson":
+        return random.poisson(1.5, (rows, outputs))
     return random.standard_normal((rows, outputs))
 
 

@@ -39,7 +39,7 @@ def problem(numpy_network, targets):
                 b[:] = 0.3 * random.standard_normal(b.size)
             X = random.standard_normal((rows, sizes[0])).astype(dtype)
             y = targets(random, loss, rows, sizes[-1])
-            y = y.astype(dtype) if loss == "squared_error" else y
+            y = y.astype(dtype) if loss in ("squared_error", "poisson") else y
             distance = numpy_network.like(model).kink_distance(model.parameters, X)
             if not kinked & set(model.activation) or distance > clear:
                 return model, X, y

@@ -21,7 +21,7 @@ def passing(outputs, loss, dtype="float64"):
 
 
 def test_the_names_are_the_documented_ones():
-    assert NAMES == ("softmax_cross_entropy", "binary_cross_entropy", "squared_error")
+    assert NAMES == ("softmax_cross_entropy", "binary_cross_entropy", "squared_error", "poisson")
 
 
 def test_hand_values_of_softmax():
@@ -44,6 +44,14 @@ def test_hand_values_of_squared_error():
     loss, gradient = passing(2, "squared_error").loss_and_gradient([[1.0, 5.0]], [[4.0, 1.0]])
     assert loss == 12.5
     np.testing.assert_array_equal(gradient[-2:], [-3.0, 4.0])
+
+
+def test_hand_values_of_poisson():
+    """Means 2 and 1 for counts 3 and 0: 3 log(3/2) - 3 + 2 and 1; the mean is over both outputs."""
+    z = np.log([[2.0, 1.0]])
+    loss, gradient = passing(2, "poisson").loss_and_gradient(z, [[3, 0]])
+    assert loss == pytest.approx((3 * math.log(1.5) - 1 + 1) / 2, rel=1e-14)
+    np.testing.assert_allclose(gradient[-2:], [-0.5, 0.5], rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype, rtol", [("float32", 2e-6), ("float64", 2e-15)])

@@ -118,6 +118,8 @@ def data(case, rows, seed):
     if case.loss == "softmax_cross_entropy":
         return X, np.random.RandomState(seed + 1).randint(0, O, rows)
     y = numbers(seed + 1, (rows, O))
+    if case.loss == "poisson":
+        return X, np.abs(y)
     return X, (y > 0).astype(int) if case.loss == "binary_cross_entropy" else y
 
 

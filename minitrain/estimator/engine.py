@@ -1,0 +1,205 @@
+"""Some epochs of training at a time: the one place of the estimators that calls the kernels."""
+
+import time
+
+import numpy as np
+
+from .. import phases
+from ..crew import Pace, choose_threads, together
+from ..kernels import epoch
+from ..kernels.layers import Objective
+from ..kernels.losses import REGRESSION
+from ..kernels.memory import aligned_zeros
+from ..matrix_optimizer import MatrixOptimizer
+from ..model import MLP
+from ..optimizer import Optimizer, OptimizerState
+
+# One compiled call lasts about this long, so that Ctrl-C is answered soon.
+_SECONDS_PER_CALL = 0.05
+_PORTION = 1024  # rows of a whole data set that pass at a time
+
+
+class NotFinite(ArithmeticError):
+    """Loss or gradient stopped being finite; the network has its last good weights."""
+
+
+def objective_of(mlp: MLP, alpha: float, decay: np.ndarray) -> Objective:
+    """scikit-learn's objective: sums over outputs where the engine's losses are means.
+
+    Its squared error is half the mean over outputs, but what it descends is half the sum.  Its
+    log loss takes probabilities below the unit roundoff for just that.
+    """
+    loss, outputs = mlp.loss, mlp.sizes[-1]
+    scale = shown = 1.0
+    cap = np.inf if loss in REGRESSION else -float(np.log(np.finfo(mlp.dtype).eps))
+    if loss in ("binary_cross_entropy", "poisson"):
+        scale = shown = float(outputs)
+    elif loss == "squared_error":
+        scale, shown = outputs / 2.0, 0.5
+    return Objective(scale, shown, cap, float(alpha), decay)
+
+
+class Engine:
+    """The arrays of one fit.  ``state`` may come from an earlier one."""
+
+    def __init__(
+        self,
+        mlp: MLP,
+        data: epoch.Data,
+        optimizer: Optimizer,
+        batch_size: int,
+        alpha: float,
+        threads: int | None,
+        state: OptimizerState | None = None,
+    ) -> None:
+        if isinstance(optimizer, MatrixOptimizer):
+            raise ValueError(
+                f"solver: {optimizer!r} works on whole matrices; accepted: any other optimizer "
+                "(mt.Trainer takes this one)"
+            )
+        self.mlp, self.data = mlp, data
+        self.state = optimizer.init(mlp.parameters, mlp.blocks)
+        if state is not None:
+            _copy_state(self.state, state)
+        # What the steps are made on; the network shows the weights that are to be evaluated.
+        self._theta = mlp.parameters
+        if optimizer.evaluates_elsewhere:
+            before = mlp.parameters if state is None else state.point
+            self._theta = self.state.point = before.copy()
+        self._kernels = optimizer.kernels(mlp.dtype)
+        self._batch_size = batch_size
+        self.steps = -(-len(data.X) // batch_size)
+        most = choose_threads(threads, 6 * mlp.n_parameters * batch_size)
+        self._pace = Pace(most, fixed=threads is not None)
+        decay = self.state.arrays.scales[::2, 1].copy()
+        objective = objective_of(mlp, alpha, decay)
+        self._work = mlp.workspace(batch_size, most, objective)
+        self._nothing = epoch.Data(*(array[:0] for array in data))
+        self._order = np.empty(len(data.X), np.int64)
+        self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)
+        self._good = mlp.parameters.copy()
+        self._phased = phases.for_training(
+            self.state.phased, self._theta, self._gradient, self._work, data, self.state.arrays,
+            accumulates=False,
+        )  # fmt: skip
+        self._most = 1  # steps of the next call
+        self.record = np.empty((0, len(epoch.COLUMNS)))
+
+    def run(
+        self, epochs: int, orders: np.ndarray, rates: np.ndarray, moved: epoch.Moved
+    ) -> np.ndarray:
+        """Train for so many epochs; return a row of ``epoch.COLUMNS`` for each.
+
+        ``orders`` (epochs · n,) are the rows' orders, or empty: then that of the data.  ``rates``
+        are the learning rates of the steps.  ``record`` has the rows of the finished epochs even
+        if this is interrupted.
+
+        Raises
+        ------
+        NotFinite
+            If the loss, the gradient or a weight stops being finite.
+        """
+        self.record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
+        kind = epoch.GIVEN if orders.size else epoch.IN_ORDER
+        sampling = epoch.Sampling(
+            kind, 0, self._batch_size, self.steps, np.zeros(1, np.int64), orders, self.state.t
+        )
+        step, total = 0, epochs * self.steps
+        done = 0
+        try:
+            while step < total:
+                threads, count = self._pace.choose(min(self._most, total - step))
+                part = slice(step, step + count)
+                steps = epoch.Moved(moved.places, moved.values[part])
+                before = time.perf_counter()
+                reached = self._call(sampling, rates[part], steps, step, threads)
+                passed = time.perf_counter() - before
+                self._pace.note(passed / count)
+                fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
+                self._most = max(1, min(fitting, 16 * self._most))
+                if reached < step + count or not np.isfinite(self._theta).all():
+                    self.mlp.parameters[:] = self._good
+                    raise NotFinite
+                step += count
+                done = step // self.steps
+        finally:
+            self.state.t += step
+            self.record = self.record[:done]
+        return self.record
+
+    def _call(
+        self,
+        sampling: epoch.Sampling,
+        rates: np.ndarray,
+        moved: epoch.Moved,
+        first: int,
+        threads: int,
+    ) -> int:
+        def train(member: epoch.Team) -> int:
+            with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
+                return epoch.train(
+                    self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
+                    self.data, self._nothing, sampling, self._order, self.state.arrays,
+                    self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
+                    first, first == 0, self.record, member,
+                )  # fmt: skip
+
+        return together(train, threads)
+
+
+class Whole:
+    """The objective over all rows of some data, and its gradient; or the value that is reported.
+
+    Rows pass in portions, so that memory does not grow with them.
+    """
+
+    def __init__(self, mlp: MLP, data: epoch.Data, alpha: float = 0.0, shown: bool = False) -> None:
+        self._mlp, self._data, self._alpha = mlp, data, alpha
+        objective = objective_of(mlp, 0.0, np.empty(0))
+        if not shown:
+            objective = objective._replace(shown=objective.scale, cap=np.inf)
+        n = len(data.X)
+        self._work = mlp.workspace(min(n, _PORTION), 1, objective)
+        self._portions = [np.arange(i, min(i + _PORTION, n)) for i in range(0, n, _PORTION)]
+        given = data.weights
+        weights = [given[p].sum(dtype=float) if len(given) else len(p) for p in self._portions]
+        self._total = float(sum(weights))
+        self._shares = [weight / self._total for weight in weights]
+        self._part = aligned_zeros(mlp.n_parameters, mlp.dtype)
+
+    def loss_and_gradient(self) -> tuple[float, np.ndarray]:
+        """(value, gradient in the layout of ``mlp.parameters``) at its present weights."""
+        mlp, decay = self._mlp, self._alpha / self._total
+        loss, gradient = 0.0, np.zeros(mlp.n_parameters)
+        with np.errstate(all="ignore"):
+            for rows, share in zip(self._portions, self._shares, strict=True):
+                loss += share * epoch.loss_gradient(
+                    self._part, mlp.parameters, self._work, self._data, rows
+                )
+                gradient += share * self._part
+            for W, block in zip(mlp.weights, mlp.blocks[::2], strict=True):
+                W = W.reshape(-1).astype(float, copy=False)
+                loss += 0.5 * decay * float(W @ W)
+                gradient[block.start : block.stop] += decay * W
+        return loss, gradient
+
+    def loss(self) -> float:
+        """The value alone."""
+        if len(self._data.weights) or self._alpha:
+            return self.loss_and_gradient()[0]
+        work, team = self._work, epoch.team()[0]
+        return float(epoch.evaluate(self._mlp.parameters, work, self._data, team)[0])
+
+
+def _copy_state(to: OptimizerState, source: OptimizerState) -> None:
+    """Carry on with another fit's state; its hyperparameters may have changed since."""
+    to.t = source.t
+    to.arrays.slots[:] = source.arrays.slots
+    to.arrays.carry[:] = source.arrays.carry
+    to.phased.kept[:] = source.phased.kept
+    to.phased.slow[:] = source.phased.slow
+
+
+def same_shape(one: OptimizerState, optimizer: Optimizer, mlp: MLP) -> bool:
+    """Whether ``one`` is a state that ``optimizer`` could carry on with."""
+    return one.names == optimizer.variant.slots and one.size == mlp.n_parameters

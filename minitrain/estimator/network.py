@@ -1,0 +1,108 @@
+"""The engine's network behind ``coefs_`` and ``intercepts_``, and fast prediction with it.
+
+``coefs_`` and ``intercepts_`` are the truth, as in scikit-learn: a user may write into them, or
+put other arrays in their place.  The network is made from them; as long as they are the very views
+of its flat parameters, nothing needs to be copied.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import inputs
+from ..kernels import epoch
+from ..kernels.layers import Workspace
+from ..model import MLP
+from .parameters import ENGINE_ACTIVATION
+
+ROWS = 256  # that pass through the network at a time
+
+LOSS_OF_OUTPUT = {
+    "softmax": "softmax_cross_entropy",
+    "logistic": "binary_cross_entropy",
+    "identity": "squared_error",
+    "exp": "poisson",
+}
+
+
+def initial_bounds(sizes: list[int], activation: str) -> list[float]:
+    """Glorot & Bengio (2010), with scikit-learn's factor of 2 for the logistic function."""
+    factor = 2.0 if activation == "logistic" else 6.0
+    return [np.sqrt(factor / (I + O)) for I, O in pairwise(sizes)]
+
+
+class Network:
+    """An :class:`MLP` and workspaces for prediction, which threads do not share."""
+
+    def __init__(self, sizes: list[int], activation: str, out: str, dtype: Any) -> None:
+        self.mlp = MLP(
+            sizes,
+            ENGINE_ACTIVATION.get(activation, activation),
+            loss=LOSS_OF_OUTPUT[out],
+            dtype=dtype,
+        )
+        self._free: list[tuple[int, Workspace]] = []
+        self._unlabelled = np.empty(0, np.int64)
+        self._unlabelled.flags.writeable = False
+        self._nothing = np.empty((0, sizes[-1]), self.mlp.dtype)
+        self._nothing.flags.writeable = False
+        self._unweighted = self._nothing[:, 0]
+
+    @classmethod
+    def of(cls, estimator: Any) -> "Network":
+        """A network with a copy of the estimator's weights."""
+        coefs = estimator.coefs_
+        sizes = [len(coefs[0]), *(W.shape[1] for W in coefs)]
+        dtype = np.result_type(np.float32, *coefs, *estimator.intercepts_)
+        network = cls(sizes, estimator.activation, estimator.out_activation_, dtype)
+        network.set(coefs, estimator.intercepts_)
+        return network
+
+    def initialize(self, activation: str, random: np.random.RandomState) -> None:
+        """Draw weights and biases in scikit-learn's order, so that a seed gives the same ones."""
+        bounds = initial_bounds(list(self.mlp.sizes), activation)
+        for W, b, bound in zip(self.mlp.weights, self.mlp.biases, bounds, strict=True):
+            W[:] = random.uniform(-bound, bound, W.shape)
+            b[:] = random.uniform(-bound, bound, b.shape)
+
+    def set(self, coefs: list, intercepts: list) -> None:
+        for ours, given in zip(
+            [*self.mlp.weights, *self.mlp.biases], [*coefs, *intercepts], strict=True
+        ):
+            ours[:] = given
+
+    def is_that_of(self, estimator: Any) -> bool:
+        """Whether the estimator's arrays are this network's."""
+        coefs, intercepts = estimator.coefs_, estimator.intercepts_
+        if len(coefs) != len(self.mlp.weights):
+            return False
+        for W, b, ours, our_b in zip(
+            coefs, intercepts, self.mlp.weights, self.mlp.biases, strict=True
+        ):
+            if W is not ours or b is not our_b:
+                return False
+        return True
+
+    def outputs(self, rows: np.ndarray) -> np.ndarray:
+        """z (n, O) of checked rows (n, I) in C order and the network's dtype."""
+        mlp = self.mlp
+        out = np.empty((len(rows), mlp.sizes[-1]), mlp.dtype)
+        view = rows.view()
+        view.flags.writeable = False
+        # A workspace is taken from the list and put back: two threads never hold the same.
+        most = min(len(rows), ROWS)
+        try:
+            size, work = self._free.pop()
+            if size < most:
+                size, work = most, mlp.workspace(most)
+        except IndexError:
+            size, work = most, mlp.workspace(most)
+        data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
+        epoch.predict(out, mlp.parameters, work, data)
+        self._free.append((size, work))
+        return out
+
+    def as_rows(self, X: Any) -> np.ndarray:
+        """Dense rows for :meth:`outputs`."""
+        return inputs._cast(X.toarray() if hasattr(X, "toarray") else X, self.mlp.dtype)

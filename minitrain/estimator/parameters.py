@@ -1,0 +1,90 @@
+"""What the constructors accept: scikit-learn's constraints, and those of what is new here."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from .. import optimizers
+from ..kernels import activations
+from ..optimizer import Optimizer
+
+# scikit-learn's name for our sigmoid; the other names are the same in both.
+ENGINE_ACTIVATION = {"logistic": "sigmoid"}
+
+# scikit-learn 1.9.1, neural_network/_multilayer_perceptron.py.
+SCIKIT_LEARN: dict[str, list] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+}
+
+NEW: dict[str, list] = {
+    "scoring": [str, callable, None],
+    "schedule": [str, callable, None],
+    "keep_optimizer": ["boolean"],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "callbacks": [callable, list, tuple, None],
+    "threads": [Interval(Integral, 1, None, closed="left"), None],
+}
+
+CLASSIFIER: dict[str, list] = {"class_weight": [StrOptions({"balanced"}), dict, None]}
+REGRESSOR: dict[str, list] = {"loss": [StrOptions({"squared_error", "poisson"})]}
+
+CONSTRAINTS: dict[str, list] = {
+    **SCIKIT_LEARN,
+    **NEW,
+    "activation": [StrOptions({"logistic", *activations.NAMES})],
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise scikit-learn's InvalidParameterError, a ValueError, for the first that is wrong."""
+    # Made now and not above: a user's own rule may have been registered since.
+    solvers = StrOptions({"lbfgs", *optimizers.names()})
+    validate_parameter_constraints(
+        {**estimator._parameter_constraints, "solver": [solvers, Optimizer]},
+        estimator.get_params(deep=False),
+        caller_name=type(estimator).__name__,
+    )
+
+
+def hidden_sizes(estimator: Any) -> list:
+    """The hidden layers' units as a list, checked as scikit-learn does."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if np.any(np.array(sizes) <= 0):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Whether the solver sees mini-batches: all but lbfgs."""
+    return not (isinstance(estimator.solver, str) and estimator.solver == "lbfgs")

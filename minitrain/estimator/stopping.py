@@ -1,0 +1,60 @@
+"""When a fit by mini-batches ends: no improvement, time, callbacks; and the best weights so far."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..model import MLP
+
+
+class Patience:
+    """Counts epochs without improvement as scikit-learn does, in the estimator's attributes."""
+
+    def __init__(self, estimator: Any, mlp: MLP, watches_score: bool) -> None:
+        self._estimator, self._mlp, self._watches_score = estimator, mlp, watches_score
+        self.best_parameters: np.ndarray | None = mlp.parameters.copy() if watches_score else None
+
+    def safe_epochs(self) -> float:
+        """So many epochs can be made before the first after which the fit might have to end."""
+        e = self._estimator
+        return max(1, e.n_iter_no_change + 1 - e._no_improvement_count)
+
+    def note(self) -> None:
+        """Take the newest loss or score into account."""
+        e = self._estimator
+        if self._watches_score:
+            score, best = e.validation_scores_[-1], e.best_validation_score_
+            worse = score < best + e.tol
+            if score > best:
+                e.best_validation_score_ = score
+                assert self.best_parameters is not None
+                self.best_parameters[:] = self._mlp.parameters
+        else:
+            loss, best = e.loss_curve_[-1], e.best_loss_
+            worse = loss > best - e.tol
+            if loss < best:
+                e.best_loss_ = loss
+        e._no_improvement_count = e._no_improvement_count + 1 if worse else 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._estimator._no_improvement_count > self._estimator.n_iter_no_change
+
+    @property
+    def message(self) -> str:
+        e = self._estimator
+        what = "Validation score" if self._watches_score else "Training loss"
+        return (
+            f"{what} did not improve more than tol={e.tol:f} for "
+            f"{e.n_iter_no_change} consecutive epochs."
+        )
+
+
+def as_callbacks(given: Any) -> list[Callable]:
+    """The ``callbacks`` parameter as a list of callables."""
+    callbacks = list(given) if isinstance(given, Iterable) else [given] if given else []
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks: {callback!r} cannot be called; accepted: callables")
+    return callbacks

@@ -1,0 +1,42 @@
+"""What a fit is to learn: rows, targets and weights as the kernels' arrays."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import LabelBinarizer
+
+from ..inputs import _cast, _read_only
+from ..kernels.epoch import Data
+
+
+def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:
+    """(n,) class codes of a multiclass y; (n, 1) or (n, outputs) zeros and ones of the others."""
+    if binarizer.y_type_ == "multiclass" and not sparse.issparse(y) and np.ndim(y) == 1:
+        classes = binarizer.classes_
+        codes = np.searchsorted(classes, y)
+        codes[codes == len(classes)] = 0
+        if (classes[codes] == y).all():
+            return codes.astype(np.int64, copy=False)
+    encoded = binarizer.transform(y)
+    return encoded.argmax(axis=1) if binarizer.y_type_ == "multiclass" else encoded
+
+
+def as_data(X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Data:
+    """Validated X and encoded y as :class:`Data`; a sparse X is made dense.
+
+    The kernels read dense rows, so a sparse X takes n · features numbers of memory here.
+    """
+    rows = _read_only(_cast(X.toarray() if sparse.issparse(X) else X, dtype))
+    labels, targets = np.empty(0, np.int64), np.empty((0, 1), dtype)
+    if y.ndim == 1 and y.dtype == np.int64:
+        labels = y
+    else:
+        targets = _cast(y.reshape(len(y), -1), dtype)
+    given = np.empty(0, dtype) if weights is None else _cast(weights, dtype)
+    return Data(rows, _read_only(labels), _read_only(targets), _read_only(given))
+
+
+def take(data: Data, rows: np.ndarray) -> Data:
+    """Some rows of the data."""
+    return Data(*(_read_only(a[rows]) if len(a) else a for a in data))
