@@ -35,6 +35,8 @@ from .layers import (
     weigh_rows,
     weight_gradient,
 )
+from .phases import LOSS as SEEN_LOSS
+from .phases import NORM, RIGHT
 from .random import shuffle, words
 from .threads import PLACES, ROWS_TAKEN, WEIGHTS_TAKEN, abort, meet, portion, share, take
 from .tile import lanes, load, prefetch, store
@@ -334,28 +336,43 @@ def norm(gradient):
     return np.sqrt(total)
 
 
+@inline
+def look_at(evaluated, theta, state, phased):
+    """Bring ``evaluated`` up to date; where it is theta itself, nothing is to be done."""
+    if phased.look:
+        block = np.array([0, theta.size])
+        call(phased.look, (evaluated, theta, state.slots, block, state.c))
+    elif phased.slow.size:
+        copy_row(evaluated, 0, phased.slow, 0, theta.size)
+
+
+bring_up_to_date = jit(look_at)
+
+
 @jit
 def train(
-    theta, good, gradient, work, data, validation, sampling, order,
-    state, advance, descend, rates, moved, first, fresh, record, team,
+    theta, evaluated, good, gradient, work, data, validation, sampling, order,
+    state, phased, advance, descend, rates, moved, first, fresh, record, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
     Steps count from 0 over all epochs.  ``moved`` are values of other hyperparameters per step,
     mostly of none.  ``fresh`` is false if the call before left ``theta``, ``work`` and ``order``
     as they are.  ``record`` (epochs, 5) gets a row per finished epoch; ``validation`` may have no
-    rows.  ``state`` must have a block per weight matrix and bias.
+    rows.  ``state`` must have a block per weight matrix and bias.  ``evaluated`` are the weights
+    that are to be used: theta, or an array of their own where the rule has a point of evaluation,
+    brought up to date after each epoch.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
     is an epoch's first loss, the step before is returned: that one did the harm, and ``good`` are
     only parameters with a finite loss.
     """
-    theta, good, gradient, work, data, validation, order = borrowed(
-        (theta, good, gradient, work, data, validation, order)
+    theta, evaluated, good, gradient, work, data, validation, order = borrowed(
+        (theta, evaluated, good, gradient, work, data, validation, order)
     )
-    sampling, state, rates, moved, record, team = borrowed(
-        (sampling, state, rates, moved, record, team)
+    sampling, state, phased, rates, moved, record, team = borrowed(
+        (sampling, state, phased, rates, moved, record, team)
     )
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
@@ -377,7 +394,7 @@ def train(
             for k in range(moved.places.size):
                 state.hyper[moved.places[k]] = moved.values[s, k]
             t = np.float64(sampling.before + step + 1)
-            call(advance, (state.c, state.carry, state.hyper, t))
+            call(advance, (state.c, state.carry, state.hyper, t, rates[s]))
         if (s == 0 or batch == 0) and not meet(shared, threads):
             return step
         start = batch * sampling.batch_size
@@ -389,7 +406,10 @@ def train(
         following = order[start + B : min(start + 2 * B, order.size)]
         begin, end = share(following.size, 1, thread, threads)
         announce(data, following, begin, end)
-        pass_parts(theta, work, data, rows, 1, team)
+        if phased.collect:
+            call(phased.collect, (theta, gradient, work, data, rows, phased, team))
+        else:
+            pass_parts(theta, work, data, rows, 1, team)
         added = 0.0
         if leads and work.objective.l2 != 0.0:
             decay, added = penalty(theta, work, data, rows)
@@ -397,17 +417,25 @@ def train(
                 state.scales[2 * l, 1] = work.objective.decay[l] + decay
         if not meet(shared, threads):
             return step
-        loss, right = summed(work, B)
+        if phased.collect:
+            loss, right = phased.seen[SEEN_LOSS], phased.seen[RIGHT]
+        else:
+            loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
         if leads:
             shared[ROWS_TAKEN] = 0
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
-            copy_row(good, begin, theta, begin, end - begin)
+            copy_row(good, begin, evaluated, begin, end - begin)
             if not meet(shared, threads):
                 return step
-        update_weights(theta, gradient, work, state, descend, rates[s], B, team, block)
+        if phased.finish:
+            note = np.int64(batch == sampling.steps - 1)
+            arguments = (state, phased, descend, rates[s], step, B, note, team)
+            call(phased.finish, (theta, gradient, work) + arguments)  # noqa: RUF005
+        else:
+            update_weights(theta, gradient, work, state, descend, rates[s], B, team, block)
         if not meet(shared, threads):
             return step
         if leads:
@@ -415,7 +443,7 @@ def train(
             row[ACCURACY] += right
 
         if batch == sampling.steps - 1:
-            size = norm(gradient)
+            size = phased.seen[NORM] if phased.finish else norm(gradient)
             if not np.isfinite(size):
                 return step
             seen = min(order.size, sampling.steps * sampling.batch_size)
@@ -423,8 +451,12 @@ def train(
                 row[LOSS] /= seen
                 row[ACCURACY] /= seen
                 row[GRADIENT_NORM] = size
+            if leads:
+                look_at(evaluated, theta, state, phased)
+            if not meet(shared, threads):
+                return step
             if validation.X.shape[0]:
-                loss, right_share = mean_loss(theta, work, validation, team)
+                loss, right_share = mean_loss(evaluated, work, validation, team)
                 if leads:
                     row[VALIDATION_LOSS], row[VALIDATION_ACCURACY] = loss, right_share
     return first + rates.size

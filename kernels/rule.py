@@ -7,7 +7,15 @@ A rule is two pure functions:
 
 From them come the fused compiled kernel (``fuse``) and the unfused NumPy reference
 (``reference``).  The framework subtracts ``lr * (direction + decay * p)``; learning rate, schedule
-and weight decay are therefore no business of a rule.
+and weight decay are therefore no business of a rule, unless it says so: with ``own_step`` the
+direction is the step, with ``own_decay`` the decay is an input of the rule.
+
+A rule that needs sums over many elements has two more functions, a rule whose weights are not
+evaluated where its gradients are taken has one:
+
+    terms(p, g, *slots, c)             ->  numbers of one element, to be summed
+    factors(c, *kept, *sums)           ->  what ``update`` gets besides, in float64
+    point(p, *slots, c)                ->  the weight that is to be used, for one element
 """
 
 import dis
@@ -25,12 +33,37 @@ from .interval import Interval
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
 
 
+# Names by which coefficients get the learning rate: that of the step, and the one before schedules.
+RATE, BASE_RATE = "lr", "base_lr"
+
+
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """One update function of a rule, chosen by the flags that are switched on."""
+    """The element functions of a rule for the flags that are switched on."""
 
     update: Callable
     slots: tuple[str, ...]
+    terms: Callable | None = None
+    point: Callable | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What becomes of the sums of ``terms``: over each block, or over all parameters (``whole``).
+
+    ``factors(c, *kept, *sums)`` returns ``(values, new kept)``, or the values alone where nothing
+    is ``kept``; these scalars go from step to step, for each block apart unless ``whole``.  After
+    the coefficients c holds the kept scalars in ``terms`` and the values in ``update``.
+    """
+
+    factors: Callable
+    kept: Mapping[str, float | str]
+    whole: bool
+
+    def evaluate(self, c: tuple, kept: list, sums: list) -> tuple[tuple, tuple]:
+        """Values and kept scalars."""
+        result = self.factors(c, *kept, *sums)
+        return result if self.kept else (result, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +72,11 @@ class Rule:
 
     ``defaults`` holds lr, the rule's own hyperparameters and the framework's weight decay;
     ``takes`` are the hyperparameters that ``coefficients`` takes, in its order.  ``carry`` are
-    scalars that one step hands to the next (NAdam's product of momenta), ``start`` names the
-    hyperparameter from which a slot starts where that is not zero, ``rates`` is the range in
-    which a search looks for lr, ``ranges`` what a hyperparameter may be where that does not
+    scalars that one step hands to the next (NAdam's product of momenta), as numbers or as names of
+    hyperparameters, ``start`` names the hyperparameter from which a slot starts where that is not
+    zero, or "p" for the parameters, ``rates`` is the range in which a search looks for lr.
+    ``own_step``: the direction contains the rate; ``own_decay``: decoupled decay stands last in c
+    and is for the rule to apply.  ``ranges`` is what a hyperparameter may be where that does not
     follow from its name.  For readers: ``family``, ``elsewhere`` (library: its name there) and
     ``defaults_from``.
     """
@@ -51,7 +86,7 @@ class Rule:
     defaults: Mapping[str, Any]
     coefficients: Callable
     takes: tuple[str, ...]
-    carry: Mapping[str, float]
+    carry: Mapping[str, float | str]
     start: Mapping[str, str]
     check: Callable[..., str | None]
     rates: tuple[float, float]
@@ -61,13 +96,18 @@ class Rule:
     family: str
     elsewhere: Mapping[str, str]
     defaults_from: str
+    own_step: bool = False
+    own_decay: bool = False
+    sums: Sums | None = None
     variants: dict[frozenset, Variant] = field(default_factory=dict)
 
-    def variant(self, *flags: str) -> Callable[[Callable], Callable]:
+    def variant(
+        self, *flags: str, terms: Callable | None = None, point: Callable | None = None
+    ) -> Callable[[Callable], Callable]:
         """Register ``update`` for the case that exactly these flags are on."""
 
         def add(update: Callable) -> Callable:
-            self.variants[frozenset(flags)] = _read_variant(self.name, update)
+            self.variants[frozenset(flags)] = _read_variant(self.name, update, terms, point)
             return update
 
         return add
@@ -100,7 +140,7 @@ class Rule:
     @property
     def hyperparameters(self) -> tuple[str, ...]:
         """Names of the rule's own hyperparameters, without lr and weight decay."""
-        return tuple(n for n in self.defaults if n != "lr" and n not in _OPTIONS)
+        return tuple(n for n in self.defaults if n != RATE and n not in _OPTIONS)
 
     @property
     def flags(self) -> frozenset:
@@ -134,7 +174,16 @@ class Rule:
 
     def inputs(self, values: Mapping[str, Any]) -> list[float]:
         """What ``coefficients`` takes of these hyperparameters, as floats."""
-        return [float(values[name]) for name in self.takes]
+        return [float(values[RATE if name == BASE_RATE else name]) for name in self.takes]
+
+    @property
+    def rate_at(self) -> int:
+        """Where the inputs hold the rate of the step; -1 if they do not."""
+        return self.takes.index(RATE) if RATE in self.takes else -1
+
+    def starts(self, given: Mapping[str, float | str], values: Mapping[str, Any]) -> list[float]:
+        """First values of carried or kept scalars."""
+        return [float(values[v] if isinstance(v, str) else v) for v in given.values()]
 
     def evaluate(self, t: int, carried: list[float], inputs: list[float]) -> tuple[tuple, tuple]:
         """Coefficients and carried scalars of step ``t`` (counted from 1), in plain Python."""
@@ -160,12 +209,19 @@ def rule(
     lr: float,
     title: str | None = None,
     coefficients: Callable | None = None,
-    carry: Mapping[str, float] | None = None,
+    carry: Mapping[str, float | str] | None = None,
     start: Mapping[str, str] | None = None,
     check: Callable[..., str | None] = lambda **_: None,
     rates: tuple[float, float] = (1e-5, 1.0),
     ranges: Mapping[str, str] | None = None,
     paper: str = "",
+    own_step: bool = False,
+    own_decay: bool = False,
+    terms: Callable | None = None,
+    factors: Callable | None = None,
+    kept: Mapping[str, float | str] | None = None,
+    over: str = "block",
+    point: Callable | None = None,
     family: str = "",
     elsewhere: Mapping[str, str] | None = None,
     defaults_from: str = "",
@@ -179,7 +235,14 @@ def rule(
     ``c`` are the slots: state of one number per parameter that starts at zero.  ``c`` is what
     ``coefficients(t, *carried, *hyperparameters)`` returned for step ``t`` (1, 2, …, a float),
     chosen by name; without ``coefficients`` it holds the hyperparameters in the order given.
-    ``coefficients`` may also take ``lr``, which is the rate that was given, before any schedule.
+    ``coefficients`` may also name ``lr``, the rate of this step, and ``base_lr``, the optimizer's
+    own, which no schedule has changed.
+
+    ``terms(p, g, *slots, c)`` returns numbers that are summed in float64, in an order that does
+    not depend on threads, ``over`` each "block" (a weight matrix or a bias vector) or "all"
+    parameters; ``factors(c, *kept, *sums)`` makes of them what stands behind the coefficients in
+    the c of ``update`` (see :class:`Sums`).  ``point(p, *slots, c)`` is the weight that is to be
+    evaluated, where that is not p.
 
     ``ranges`` says what hyperparameters may be, e.g. ``{"nu": "[0, 1]"}``; without it, what is
     named beta, alpha or rho is in [0, 1) and everything else at least 0.
@@ -215,11 +278,14 @@ def rule(
             rates=rates,
             paper=paper,
             doc=inspect.getdoc(update) or "",
+            own_step=own_step,
+            own_decay=own_decay,
+            sums=_read_sums(name, terms, factors, kept, over),
             ranges={n: Interval(text) for n, text in (ranges or {}).items()},
             family=family,
             elsewhere=dict(elsewhere or {}),
             defaults_from=defaults_from,
-            variants={frozenset(): _read_variant(name, update)},
+            variants={frozenset(): _read_variant(name, update, terms, point)},
         )
         return _register(made)
 
@@ -257,18 +323,51 @@ def _parameters(function: Callable) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def _read_variant(name: str, update: Callable) -> Variant:
+def _read_variant(
+    name: str, update: Callable, terms: Callable | None = None, point: Callable | None = None
+) -> Variant:
     parameters = _parameters(update)
     if parameters[:2] != ["p", "g"] or parameters[-1:] != ["c"]:
         raise ValueError(
             f"{name}: update({', '.join(parameters)}) is not of the form update(p, g, *slots, c)"
         )
-    for number in _numbers(update):
+    wanted = {"update": parameters, "terms": parameters, "point": ["p", *parameters[2:]]}
+    for role, function in (("update", update), ("terms", terms), ("point", point)):
+        if function is None:
+            continue
+        if _parameters(function) != wanted[role]:
+            raise ValueError(
+                f"{name}: {role}({', '.join(_parameters(function))}) must take "
+                f"{', '.join(wanted[role])}, as update does"
+            )
+        for number in _numbers(function):
+            raise ValueError(
+                f"{name}: {role} holds the number {number!r}, which would make a float32 kernel "
+                "compute in float64; return it from coefficients, or write g * g for g**2"
+            )
+    return Variant(update, tuple(parameters[2:-1]), terms, point)
+
+
+def _read_sums(
+    name: str,
+    terms: Callable | None,
+    factors: Callable | None,
+    kept: Mapping[str, float | str] | None,
+    over: str,
+) -> Sums | None:
+    if over not in ("block", "all"):
+        raise ValueError(f"{name}: over: {over!r}; accepted: 'block', 'all'")
+    if (terms is None) != (factors is None):
+        raise ValueError(f"{name}: terms and factors come together: what is summed, and what for")
+    if factors is None:
+        return None
+    expected = ["c", *(kept or ())]
+    if _parameters(factors)[: len(expected)] != expected:
         raise ValueError(
-            f"{name}: update holds the number {number!r}, which would make a float32 kernel "
-            "compute in float64; return it from coefficients, or write g * g for g**2"
+            f"{name}: factors({', '.join(_parameters(factors))}) must take "
+            f"{', '.join(expected)} and then the sums"
         )
-    return Variant(update, tuple(parameters[2:-1]))
+    return Sums(factors, dict(kept or {}), over == "all")
 
 
 def _numbers(update: Callable) -> list[float]:
@@ -297,7 +396,8 @@ def _read_inputs(
         return hyper
     parameters = tuple(_parameters(coefficients))
     inputs = parameters[1 + len(carried) :]
-    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= {"lr", *hyper}:
+    known = {RATE, BASE_RATE, *hyper}
+    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= known:
         raise ValueError(
             f"{name}: coefficients({', '.join(parameters)}) must take {', '.join(('t', *carried))}"
             f" and then any of: {', '.join(hyper) or '(no hyperparameters)'}"

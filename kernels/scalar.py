@@ -48,13 +48,20 @@ vars(_numpy).update({**vars(np), "where": where, "sign": sign})
 
 def for_scalars(function: Callable) -> Callable:
     """The same function for single numbers, however it has imported NumPy."""
-    cells = [types.CellType(_replaced(cell.cell_contents)) for cell in function.__closure__ or ()]
+    cells = [types.CellType(_inner(cell.cell_contents)) for cell in function.__closure__ or ()]
     scope = {name: _replaced(value) for name, value in function.__globals__.items()}
     made = types.FunctionType(
         function.__code__, scope, function.__name__, function.__defaults__, tuple(cells) or None
     )
     made.__module__ = __name__
     return made
+
+
+def _inner(value: Any) -> Any:
+    """What a closure holds: a wrapper's is the update that it wraps."""
+    if isinstance(value, types.FunctionType) and value not in _REPLACED:
+        return inline(for_scalars(value))
+    return _replaced(value)
 
 
 def _replaced(value: Any) -> Any:

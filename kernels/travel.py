@@ -53,14 +53,19 @@ def _library() -> dict[str, Rule]:
 
 
 def _functions(rule: Rule) -> list[Callable]:
-    updates = [variant.update for variant in rule.variants.values()]
-    return [rule.coefficients, rule.check, *updates]
+    variants = rule.variants.values()
+    of_elements = [f for v in variants for f in (v.update, v.terms, v.point) if f is not None]
+    factors = [rule.sums.factors] if rule.sums is not None else []
+    return [rule.coefficients, rule.check, *factors, *of_elements]
 
 
 def _identity(rule: Rule) -> str:
     """Its name and all that decides what it computes."""
     flags = [sorted(flags) for flags in rule.variants]
     values = dict(rule.defaults), rule.takes, dict(rule.carry), dict(rule.start), flags
+    values += (rule.own_step, rule.own_decay)
+    if rule.sums is not None:
+        values += (dict(rule.sums.kept), rule.sums.whole)
     return f"{rule.name} {values} {[code_hash(f) for f in _functions(rule)]}"
 
 

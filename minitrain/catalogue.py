@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from .kernels.rule import Rule, get, names
+from .kernels.rule import Rule, Variant, get, names
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def describe(name: str) -> dict[str, Any]:
         "year": rule.year,
         "lr": rule.defaults["lr"],
         "slots": list(standard.slots),
-        "bytes_per_parameter": bytes_moved(standard.slots),
+        "bytes_per_parameter": bytes_moved(standard),
         "elsewhere": dict(rule.elsewhere),
         "defaults": dict(rule.defaults),
         "defaults_from": rule.defaults_from,
@@ -29,7 +29,7 @@ def describe(name: str) -> dict[str, Any]:
                 "flags": sorted(flags),
                 "default": variant is standard,
                 "slots": list(variant.slots),
-                "bytes_per_parameter": bytes_moved(variant.slots),
+                "bytes_per_parameter": bytes_moved(variant),
             }
             for flags, variant in rule.variants.items()
         ],
@@ -42,10 +42,11 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def bytes_moved(slots: tuple[str, ...]) -> int:
+def bytes_moved(variant: Variant) -> int:
     """Bytes that a fused step moves per float32 parameter: p and each slot are read and written,
-    g is read."""
-    return 4 * (2 + 1 + 2 * len(slots))
+    g is read; where sums are needed first, all of them are read twice."""
+    slots = len(variant.slots)
+    return 4 * (2 + 1 + 2 * slots + (2 + slots if variant.terms else 0))
 
 
 def accepted(rule: Rule, name: str) -> str:

@@ -80,7 +80,7 @@ class Course:
 def _momentum_of(optimizer: Optimizer, schedule: Schedule) -> str:
     """Its hyperparameter that is the momentum: ``momentum``, or ``beta1`` as in torch."""
     for name in ("momentum", "beta1"):
-        if name in optimizer.rule.takes:
+        if name in getattr(optimizer.rule, "takes", ()):  # a matrix rule has no inputs
             return name
     raise ValueError(
         f"schedule: {schedule!r} moves the momentum, and {optimizer!r} has none; accepted: "

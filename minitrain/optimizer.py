@@ -1,16 +1,17 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from .kernels import fuse, reference
+from . import modifiers, phases
+from .hyperparameters import complete
+from .kernels import epoch, fuse, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels.memory import aligned_zeros
+from .kernels.phases import Phased
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
@@ -24,13 +25,17 @@ _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 class OptimizerState:
     """What an optimizer remembers between steps: ``t`` steps taken, and the kernels' arrays.
 
-    ``slots[name]`` is (P,), in the layout of the parameters.
+    ``slots[name]`` is (P,), in the layout of the parameters.  ``point`` (P,) is where gradients are
+    taken, kept by who trains on, if the model has other weights to show.
     """
 
     t: int
     arrays: fuse.State
     names: tuple[str, ...]
     size: int
+    phased: Phased
+    matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
+    point: np.ndarray | None = None
 
     @property
     def slots(self) -> dict[str, np.ndarray]:
@@ -43,7 +48,8 @@ class Optimizer:
     Names and defaults are torch.optim's where it has the rule.  ``betas=(0.9, 0.999)`` may be given
     as ``beta1`` and ``beta2``, and so may ``etas``, ``nus`` and the like.  All optimizers take
     ``weight_decay``; ``decoupled_weight_decay`` says whether it acts on the parameters (AdamW) or
-    is added to the gradient, and ``decay_biases=False`` leaves the biases out.
+    is added to the gradient, and ``decay_biases=False`` leaves the biases out.  Clipping, averages
+    of the weights, Lookahead and other :class:`Modifiers` are options of all optimizers too.
 
     Raises
     ------
@@ -53,15 +59,24 @@ class Optimizer:
 
     def __init__(self, rule: Rule | str, **given: Any) -> None:
         self.rule = get_rule(rule) if isinstance(rule, str) else rule
-        self.hyperparameters = _complete(self.rule, given)
+        own, self.modifiers = modifiers.split(given)
+        self.hyperparameters = complete(self.rule, own)
         complaint = self.rule.check(**self.hyperparameters)
         if complaint:
             raise ValueError(f"{self.rule.name}: {complaint}")
-        self.variant = self.rule.choose(self.hyperparameters)
-        inputs = self.rule.inputs(self.hyperparameters)
-        carried = [float(v) for v in self.rule.carry.values()]
-        self._n = len(self.rule.evaluate(1, carried, inputs)[0])
+        # The rule that is compiled: with the wrappers around it that modifiers ask for.
+        variant = self.rule.choose(self.hyperparameters)
+        self._rule, self.variant = self.modifiers.wrap(self.rule, variant)
+        values = {**self.hyperparameters, **vars(self.modifiers)}
+        self._inputs = self._rule.inputs(values)
+        self._carried = self._rule.starts(self._rule.carry, values)
+        self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
         self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
+        # A step is one pass, without phases.
+        self._plain = self._rule.sums is None and not (
+            self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
+        )
+        self._counts = _count(self._rule, self.variant, self._carried, self._inputs, self._kept)
 
     @property
     def name(self) -> str:
@@ -73,65 +88,108 @@ class Optimizer:
 
     def replace(self, **changes: Any) -> "Optimizer":
         """The same optimizer with other hyperparameters."""
-        return Optimizer(self.rule, **{**self.hyperparameters, **changes})
+        return Optimizer(self.rule, **{**self.hyperparameters, **self.modifiers.given(), **changes})
 
     def init(self, params: np.ndarray, blocks: Sequence[Block] | None = None) -> OptimizerState:
         """Fresh state for flat parameters (P,) of float32 or float64.
 
         ``blocks`` say which of them are biases; without them everything counts as weights.
         """
-        _check_flat("params", params)
-        whole = [Block("parameters", 0, params.size, (params.size, 1))]
-        ranges = _ranges(blocks or whole, self.hyperparameters)
+        check_flat("params", params)
+        blocks = blocks or [Block("parameters", 0, params.size, (params.size, 1))]
+        ranges = ranges_of(blocks, self.hyperparameters, self.modifiers.layer_lr)
         stride = -(-params.size // _LINE_NUMBERS) * _LINE_NUMBERS
         slots = aligned_zeros((len(self.variant.slots), stride), params.dtype)
         for slot, name in zip(slots, self.variant.slots, strict=True):
-            if name in self.rule.start:
-                slot[:] = self.hyperparameters[self.rule.start[name]]
+            start = self.rule.start.get(name)
+            if start is not None:
+                first = params if start == "p" else self.hyperparameters[start]
+                slot[: params.size] = first
         arrays = fuse.State(
             slots,
-            np.array(list(self.rule.carry.values()), float),
-            np.array(self.rule.inputs(self.hyperparameters), float),
-            np.zeros(self._n),
+            np.array(self._carried, float),
+            np.array(self._inputs, float),
+            np.zeros(self._counts.c),
             np.array([r[0] for r in ranges], np.int64),
             np.array([r[1] for r in ranges], float),
         )
-        return OptimizerState(0, arrays, self.variant.slots, params.size)
+        phased = phases.prepare(
+            params, blocks, self._rule.sums, self._counts, self._kept, self.modifiers,
+            self.kernels(params.dtype),
+        )  # fmt: skip
+        return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        kernels = fuse.fused(self.rule, self.variant, self._n, np.dtype(dtype))
+        kernels = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
         self._kernels[np.dtype(dtype).char] = kernels
         return kernels
 
+    @property
+    def evaluates_elsewhere(self) -> bool:
+        """Whether the weights to use are not those that the steps are made on."""
+        return self.variant.point is not None or bool(self.modifiers.lookahead)
+
+    def evaluated(self, params: np.ndarray, state: OptimizerState) -> np.ndarray:
+        """A new array (P,) of the weights to use: ``params``, or the average of an optimizer that
+        evaluates one."""
+        seen = params.copy()
+        if self.evaluates_elsewhere and state.t:
+            epoch.bring_up_to_date(seen, params, state.arrays, state.phased)
+        return seen
+
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
-        _check_step(params, gradient, state)
+        check_step(params, gradient, state)
         kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
         lr = self.hyperparameters["lr"]
-        state.t += 1
-        if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
-            step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+        if self._plain:
+            state.t += 1
+            if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
+                step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+                return
+            advance, descend = kernels[:2]
+            fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
             return
-        advance, descend, _ = kernels
-        fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
+        self._refuse_sam()
+        state.t += 1
+        phased = state.phased
+        if phased.modifies:
+            phased.spare[:] = gradient
+            gradient = phased.spare
+        phases.step(params, gradient, state.arrays, phased, lr, state.t, kernels)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
     ) -> None:
         """The same step with plain NumPy, an array operation at a time; the same bits."""
-        _check_step(params, gradient, state)
+        check_step(params, gradient, state)
+        self._refuse_sam()
+        phased = state.phased
         state.t += 1
+        if phased.modifies:
+            gradient = reference.modified(
+                gradient, state.arrays.blocks, phased.columns, phased.modifiers, state.t
+            )
         reference.step_reference(
-            params, gradient, state.arrays, self.lr, state.t, self.rule, self.variant
+            params, gradient, state.arrays, self.lr, state.t, self._rule, self.variant, phased.kept
         )
+        if phased.lookahead and state.t % phased.lookahead == 0:
+            slow = phased.slow
+            slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
+            params[:] = slow
+
+    def _refuse_sam(self) -> None:
+        if self.modifiers.sam is not None:
+            raise ValueError("sam: needs a second gradient for each step; use a Trainer")
 
     def __reduce__(self) -> tuple:
-        return _restore, (self.rule, self.hyperparameters)
+        return _restore, (self.rule, {**self.hyperparameters, **self.modifiers.given()})
 
     def __repr__(self) -> str:
         defaults = self.rule.defaults
         shown = {k: v for k, v in self.hyperparameters.items() if k == "lr" or v != defaults[k]}
+        shown |= self.modifiers.given()
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
@@ -139,70 +197,40 @@ def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
     return Optimizer(rule, **hyperparameters)
 
 
-def _complete(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults overlaid with what was given, every value checked."""
-    given = dict(given)
-    for name in [name for name in given if name not in rule.defaults]:
-        members = _members(rule, name)
-        if members:
-            given |= _unpack(rule.name, name, given.pop(name), members)
-    for name in given:
-        if name not in rule.defaults:
-            near = get_close_matches(name, rule.defaults, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(
-                f"{rule.name}: unknown hyperparameter {name!r}{hint} "
-                f"Accepted: {', '.join(rule.defaults)}"
-            )
-    return {
-        name: _check_value(rule, name, given.get(name, default), default)
-        for name, default in rule.defaults.items()
-    }
+def _count(
+    rule: Rule, variant: Any, carried: list[float], inputs: list[float], kept: list[float]
+) -> fuse.Counts:
+    """How many coefficients, terms, kept scalars and factors there are: by asking for them."""
+    with np.errstate(all="ignore"):
+        numbers = [np.float64(value) for value in inputs]
+        c = rule.evaluate(1, [np.float64(value) for value in carried], numbers)[0]
+        if rule.sums is None:
+            return fuse.Counts(len(c), 0, 0, 0)
+        one = np.ones(1)
+        whole = (*c, *kept, 0.0) if rule.own_decay else (*c, *kept)
+        terms = variant.terms(one, one, *[one] * len(variant.slots), whole)
+        values, _ = rule.sums.evaluate(c, list(map(np.float64, kept)), [np.float64(1)] * len(terms))
+        return fuse.Counts(len(c), len(terms), len(kept), len(values))
 
 
-def _members(rule: Rule, name: str) -> list[str]:
-    """The hyperparameters that a plural stands for: betas for beta1 and beta2."""
-    members = [n for n in rule.defaults if re.fullmatch(rf"{re.escape(name[:-1])}(\d|_[a-z]+)", n)]
-    return members if name.endswith("s") and len(members) > 1 else []
-
-
-def _unpack(rule: str, name: str, values: Any, members: list[str]) -> dict[str, Any]:
-    if not isinstance(values, Sequence) or len(values) != len(members):
-        kind = "a pair" if len(members) == 2 else f"{len(members)} numbers"
-        raise ValueError(f"{rule}: {name}: {values!r}; accepted: {kind} ({', '.join(members)})")
-    return dict(zip(members, values, strict=True))
-
-
-def _check_value(rule: Rule, name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, bool):
-        if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{rule.name}: {name}: {value!r}; accepted: True or False")
-        return bool(value)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{rule.name}: {name}: {value!r} is not a number") from None
-    accepted = rule.range_of(name)
-    if number not in accepted:
-        raise ValueError(f"{rule.name}: {name}: {value!r} is out of range; accepted: {accepted}")
-    return number
-
-
-def _ranges(
-    blocks: Sequence[Block], hyper: Mapping[str, Any]
+def ranges_of(
+    blocks: Sequence[Block], hyper: Mapping[str, Any], layer_lr: tuple[float, ...] | None
 ) -> list[tuple[tuple[int, int], tuple[float, float, float]]]:
     """((start, stop), (lr scale, coupled decay, decoupled decay)) of each block."""
+    if layer_lr is not None and 2 * len(layer_lr) != len(blocks):
+        raise ValueError(f"layer_lr: {len(layer_lr)} factors for {len(blocks) // 2} layers")
     ranges = []
-    for block in blocks:
+    for number, block in enumerate(blocks):
         decay = hyper["weight_decay"]
         if block.is_bias and not hyper["decay_biases"]:
             decay = 0.0
-        scales = (1.0, 0.0, decay) if hyper["decoupled_weight_decay"] else (1.0, decay, 0.0)
+        scale = 1.0 if layer_lr is None else layer_lr[number // 2]
+        scales = (scale, 0.0, decay) if hyper["decoupled_weight_decay"] else (scale, decay, 0.0)
         ranges.append(((block.start, block.stop), scales))
     return ranges
 
 
-def _check_flat(name: str, array: Any) -> None:
+def check_flat(name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
         kind = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name}: {kind}; accepted: a NumPy array of float32 or float64")
@@ -214,7 +242,7 @@ def _check_flat(name: str, array: Any) -> None:
         )
 
 
-def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
+def check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
     # Nearly always all is well; to find out what is not takes longer than a small step.
     if type(params) is np.ndarray is type(gradient):
         dtype, size = state.arrays.slots.dtype, state.size
@@ -226,7 +254,7 @@ def _check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState)
         ):
             return
     for name, array in (("params", params), ("gradient", gradient)):
-        _check_flat(name, array)
+        check_flat(name, array)
         if array.size != state.size:
             raise ValueError(f"{name}: {array.size} numbers; the state is for {state.size}")
     if not params.flags.writeable:

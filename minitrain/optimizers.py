@@ -2,41 +2,57 @@
 
 from typing import Any
 
+from .kernels import matrix as _matrix
 from .kernels import rule as _rule
+from .lbfgs import LBFGS
+from .matrix_optimizer import MatrixOptimizer
 from .optimizer import Optimizer
 
-__all__ = ["get", "names", "rule"]
+__all__ = ["LBFGS", "get", "matrix_names", "names", "rule"]
 
 rule = _rule.rule
 
 
 def names() -> list[str]:
-    """Names of all optimizers."""
+    """Names of all fused optimizers."""
     return _rule.names()
+
+
+def matrix_names() -> list[str]:
+    """Names of those that work on whole matrices, or on the whole training set, in NumPy."""
+    return [*_matrix.names(), "lbfgs"]
 
 
 def get(optimizer: "str | _rule.Rule | Optimizer", **hyperparameters: Any) -> Optimizer:
     """An optimizer from its name, its rule, or an optimizer (whose values may be replaced)."""
     if isinstance(optimizer, Optimizer):
         return optimizer.replace(**hyperparameters) if hyperparameters else optimizer
+    if isinstance(optimizer, _matrix.MatrixRule) or str(optimizer).lower() in _matrix.names():
+        return MatrixOptimizer(optimizer, **hyperparameters)
+    if str(optimizer).lower() == "lbfgs":
+        return LBFGS(**hyperparameters)
     return Optimizer(optimizer, **hyperparameters)
 
 
 def __getattr__(title: str) -> Any:
+    for name in _matrix.names():
+        if _matrix.get(name).title == title:
+            return _constructor(_matrix.get(name), MatrixOptimizer)
     for name in names():
         rule = _rule.get(name)
         if rule.title == title:
-            return _constructor(rule)
+            return _constructor(rule, Optimizer)
     raise AttributeError(f"optimizers: no {title!r}; there are {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *(_rule.get(name).title for name in names())]
+    matrices = (_matrix.get(name).title for name in _matrix.names())
+    return [*__all__, *(_rule.get(name).title for name in names()), *matrices]
 
 
-def _constructor(rule: _rule.Rule) -> Any:
+def _constructor(rule: Any, kind: type[Optimizer]) -> Any:
     def make(**hyperparameters: Any) -> Optimizer:
-        return Optimizer(rule, **hyperparameters)
+        return kind(rule, **hyperparameters)
 
     defaults = ", ".join(f"{name}={value!r}" for name, value in rule.defaults.items())
     make.__name__ = make.__qualname__ = rule.title

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import phases, steps
 from .course import Course
 from .crew import Pace, choose_threads, together
 from .history import History
@@ -15,7 +16,9 @@ from .inputs import check_choice, check_count, check_seed, no_data
 from .kernels import epoch
 from .kernels.losses import REGRESSION
 from .kernels.memory import aligned_zeros
+from .lbfgs import LBFGS
 from .loader import MiniBatchLoader
+from .matrix_optimizer import MatrixOptimizer
 from .model import MLP
 from .optimizer import Optimizer
 from .schedule import Schedule, constant
@@ -41,7 +44,7 @@ class DivergenceError(ArithmeticError):
         super().__init__(
             f"training diverged: loss or gradient is not finite in epoch {number}, step {step}, "
             f"with {optimizer!r}; the model keeps its weights from the start of that epoch. "
-            "Try a smaller lr"
+            "Try a smaller lr; mt.find_learning_rate suggests one"
         )
         self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
 
@@ -84,6 +87,9 @@ class Trainer:
         Called with the history after every epoch; a true return value ends the training.
     threads
         How many share the work of a step; None: as many as pay.  The result is the same.
+    accumulate
+        Mini-batches whose gradients make one step: their mean over all rows.  Rates, schedules
+        and the history count such steps.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Trainer:
         schedule: Schedule | str | Callable = constant,
         callbacks: Sequence[Callback] = (),
         threads: int | None = None,
+        accumulate: int = 1,
     ) -> None:
         if not isinstance(model, MLP):
             raise TypeError(f"model: {type(model).__name__}; accepted: an MLP")
@@ -106,6 +113,7 @@ class Trainer:
         self.batch_size, self.seed = check_count("batch_size", batch_size), check_seed(seed)
         self.callbacks = tuple(callbacks)
         self.threads = threads
+        self.accumulate = check_count("accumulate", accumulate)
         self._run: _Run | None = None
 
     def update_ratio(self) -> float:
@@ -117,10 +125,11 @@ class Trainer:
         if run is None or not run.step:
             return float("nan")
         theta, gradient, state = run.place()
-        before = theta.copy()
-        self.optimizer.step(theta, gradient, state)
-        size = float(np.linalg.norm(before))
-        return float(np.linalg.norm(theta - before)) / size if size else float("nan")
+        before, rates = theta.astype(float), run.history().learning_rate
+        rate = float(rates[-1]) if len(rates) else self.optimizer.lr
+        with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
+            self.optimizer.replace(lr=rate).step(theta, gradient, state)
+            return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
         self,
@@ -150,6 +159,8 @@ class Trainer:
         )
         if stopping is not None:
             self._check_stopping(stopping, validation)
+        if isinstance(self.optimizer, LBFGS):
+            return self._fit_full_batch(train, check_count("epochs", epochs), validation, stopping)
         self._run = run = _Run(self, train, check_count("epochs", epochs), validation)
         best = _Best(stopping, self.model.parameters) if stopping else None
         per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
@@ -176,12 +187,70 @@ class Trainer:
                     break
         except KeyboardInterrupt:
             stop_reason = "interrupted"
+            run.show()
         history = run.history()
         history.stop_reason = stop_reason
         if best and best.epoch is not None:
             self.model.parameters[:] = best.parameters
             history.best_epoch = best.epoch
         return history
+
+    def _fit_full_batch(
+        self, train: Any, epochs: int, validation: Any, stopping: EarlyStopping | None
+    ) -> History:
+        """Of an optimizer that needs all rows for each of its iterations, which count as epochs."""
+        model, optimizer = self.model, self.optimizer
+        assert isinstance(optimizer, LBFGS)
+        data = model.as_data(train)
+        held_out = None if validation is None else model.as_data(validation)
+        work, alone = model.workspace(min(len(data.X), 256)), epoch.team()[0]
+        best = _Best(stopping, model.parameters) if stopping else None
+        columns: dict[str, list[float]] = {
+            name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
+        }
+        nan = float("nan")
+        started, reason = time.perf_counter(), ""
+
+        def history() -> History:
+            arrays = {name: np.array(values) for name, values in columns.items()}
+            return History(**arrays, steps_per_epoch=1)
+
+        def seen(loss: float, gradient: np.ndarray) -> bool:
+            nonlocal reason
+            if not np.isfinite(loss):
+                raise DivergenceError(optimizer, len(columns["loss"]) + 1, 1, history())
+            measured = epoch.evaluate(model.parameters, work, data, alone)
+            unseen = (nan, nan)
+            if held_out is not None:
+                unseen = epoch.evaluate(model.parameters, work, held_out, alone)
+            right, right_unseen = measured[1], unseen[1]
+            if model.loss == "squared_error":
+                right = right_unseen = nan
+            row = (loss, right, np.linalg.norm(gradient), unseen[0], right_unseen)
+            for name, value in zip(epoch.COLUMNS, row, strict=True):
+                columns[name].append(float(value))
+            columns["learning_rate"].append(optimizer.lr)
+            columns["seconds"].append(time.perf_counter() - started)
+            so_far = history()
+            exhausted = best and best.exhausted(so_far, model.parameters)
+            answers = [callback(so_far) for callback in self.callbacks]
+            if best and exhausted:
+                reason = f"no better {best.monitor} for {best.patience} epochs"
+            elif any(answers):
+                reason = "stopped by a callback"
+            return bool(reason)
+
+        try:
+            with steps.one_thread():
+                ended = optimizer.minimize(model, train, epochs, seen)
+        except KeyboardInterrupt:
+            ended = "interrupted"
+        finished = history()
+        finished.stop_reason = reason or ended
+        if best and best.epoch is not None:
+            model.parameters[:] = best.parameters
+            finished.best_epoch = best.epoch
+        return finished
 
     def _check_stopping(self, stopping: Any, validation: Any) -> None:
         if not isinstance(stopping, EarlyStopping):
@@ -211,8 +280,8 @@ class _Run:
                 self._data.X, _targets(self._data), trainer.batch_size, seed=trainer.seed
             )
         )
-        self._sampling = loader.sampling
-        self._steps = len(loader)
+        self._sampling = _accumulating(loader, trainer.accumulate)
+        self._steps = self._sampling.steps
         self._total = epochs * self._steps
         self._has_validation = validation is not None
         self._course = Course(
@@ -221,12 +290,24 @@ class _Run:
         optimizer = self._course.optimizer
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
+        # What the steps are made on; the model shows the weights that are to be evaluated.
+        self._theta = model.parameters
+        if optimizer.evaluates_elsewhere:
+            self._theta = aligned_zeros(model.n_parameters, model.dtype)
+            self._theta[:] = model.parameters
+        self._optimizer = optimizer
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
         threads = choose_threads(trainer.threads, flops)
         self._pace = Pace(threads, fixed=trainer.threads is not None)
-        self._work = model.workspace(loader.batch_size, threads)
+        in_python = isinstance(optimizer, MatrixOptimizer)  # which takes all rows of a step at once
+        rows = self._sampling.batch_size if in_python else loader.batch_size
+        self._work = model.workspace(rows, threads)
+        self._phased = phases.for_training(
+            self._state.phased, self._theta, self._gradient, self._work, self._data,
+            self._state.arrays, trainer.accumulate > 1,
+        )  # fmt: skip
         self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
         self._seconds = np.full(epochs, np.nan)
         self._nothing = np.full(epochs, np.nan)
@@ -266,7 +347,7 @@ class _Run:
         # What the last step did shows in the loss of the next one, if there is one.  The sum of
         # the parameters is finite if all are, and needs no array of their size.
         with np.errstate(all="ignore"):
-            harmed = count == left and not np.isfinite(self._model.parameters.sum(dtype=float))
+            harmed = count == left and not np.isfinite(self._theta.sum(dtype=float))
         if reached < self.step + count or harmed:
             self.failed_at = min(reached, self.step + count - 1)
         begun = self.step
@@ -286,17 +367,27 @@ class _Run:
         self._fresh = True
 
     def _call(self, count: int, threads: int) -> int:
-        steps = np.arange(self.step, self.step + count)
-        rates, moved = self._course.rates(steps), self._course.moved(steps)
+        ahead = np.arange(self.step, self.step + count)
+        rates, moved = self._course.rates(ahead), self._course.moved(ahead)
+        if isinstance(self._optimizer, MatrixOptimizer):
+            with steps.one_thread():
+                return steps.train(
+                    self._theta, self.good, self._gradient, self._work, self._data,
+                    self._validation, self._sampling, self._order, self._optimizer, self._state,
+                    rates, self.step, self._record,
+                )  # fmt: skip
+
+        self._state.t = self.step + count
 
         def train(member: epoch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.
             with np.errstate(all="ignore"):
                 return epoch.train(
-                    self._model.parameters, self.good, self._gradient, self._work, self._data,
-                    self._validation, self._sampling, self._order, self._state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, moved, self.step,
-                    self._fresh, self._record, member,
+                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
+                    self._data, self._validation, self._sampling, self._order,
+                    self._state.arrays, self._phased, self._kernels.advance,
+                    self._kernels.descend, rates, moved, self.step, self._fresh, self._record,
+                    member,
                 )  # fmt: skip
 
         reached = together(train, threads)
@@ -307,7 +398,7 @@ class _Run:
         """Copies of the parameters and of the optimizer's state, and the newest gradient."""
         state = copy.deepcopy(self._state)
         state.t = self.step
-        return self._model.parameters.copy(), self._gradient, state
+        return self._theta.copy(), self._gradient, state
 
     def _measured(self) -> list[str]:
         """The columns of the record that will hold numbers."""
@@ -317,6 +408,10 @@ class _Run:
             if (self._has_validation or not name.startswith("validation"))
             and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
         ]
+
+    def show(self) -> None:
+        """Give the model the weights to be evaluated, in the middle of an epoch."""
+        self._model.parameters[:] = self._optimizer.evaluated(self._theta, self._state)
 
     def history(self) -> History:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
@@ -353,6 +448,13 @@ class _Best:
             self.epoch = len(history)
             self.parameters[:] = parameters
         return len(history) - self.epoch >= self.patience
+
+
+def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
+    """The loader's mini-batches, ``count`` of them to a step."""
+    rows = min(loader.batch_size * count, len(loader.X))
+    steps = len(loader.X) // rows if loader.drop_last else -(-len(loader.X) // rows)
+    return loader.sampling._replace(batch_size=rows, steps=steps)
 
 
 def _targets(data: epoch.Data) -> np.ndarray:

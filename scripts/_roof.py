@@ -11,7 +11,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
-from _limits import _stream_2
+from _limits import _stream_2, written
 
 from minitrain.kernels._jit import inline, jit
 from minitrain.kernels.memory import aligned_zeros
@@ -62,7 +62,7 @@ class Limits:
         parameters = sum(i * o + o for i, o in pairwise(sizes))
         part = -(-parameters // threads)
         self._fma = [(aligned_zeros(ROWS * LANES[np.float32], np.float32),) for _ in range(threads)]
-        self._streams = [[aligned_zeros(part, np.float32) for _ in range(4)] for _ in self._fma]
+        self._streams = [[written(part, np.float32) for _ in range(4)] for _ in self._fma]
         rows = -(-batch // threads)
         self._copies = [(aligned_zeros((rows, X.shape[1]), np.float32), X, rows) for _ in self._fma]
         for kernel in (self.flops_per_second, self.stream_seconds, self.copy_seconds):

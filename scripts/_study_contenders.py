@@ -53,7 +53,7 @@ class Minitrain:
             ["digits"], chosen, trials=0, seeds=max(2, count // len(chosen)), epochs=self.epochs,
             layers=SIZES[1:-1], batch_size=BATCH,
         )  # fmt: skip
-        result = study.run(workers=self.cores, parallel=False)
+        result = study.run(workers=self.cores, joblib=False)
         return np.mean([run.validation_accuracy for run in result.runs]), result.trainings
 
 

@@ -116,7 +116,7 @@ def table(rows):
         means = [np.mean([r["lost"][reading] for r in group]) for reading in READINGS]
         worst = max(r["lost"]["found"] for r in group)
         apart = np.median(np.abs([d for r in group for d in r["decades"]["found"]]))
-        *others, own = [f"{mean:.1f}" for mean in means]
+        *others, own = [f"{round(mean, 1) + 0.0:.1f}" for mean in means]  # no "-0.0"
         lines.append(f"| {name} | {' | '.join(others)} | **{own}** | {worst:.1f} | {apart:.2f} |")
     return lines
 

@@ -48,7 +48,7 @@ def kernels(result):
     cells = [[rule, *[speed_up(found.get((rule, size))) for size in sizes]] for rule in rules]
     return [
         "One fused optimizer step beside the same step in NumPy, times faster (and its share of "
-        "the memory's speed), on one core:",
+        "the memory's speed):",
         *markdown(["parameters", *[f"10{superscript(len(str(s)) - 1)}" for s in sizes]], cells),
         source(result, "bench_kernels.py"),
     ]

@@ -218,6 +218,75 @@ def test_readme_and_figures_belong_together(readme, names):
         update.updated(readme, {name: {"rows": [], "machine": "x"} for name in names})
 
 
+def test_kernels_benchmark(tmp_path):
+    """NumPy and the limit, and torch and optax where they are installed."""
+    file = tmp_path / "kernels.json"
+    few = ("--sizes", 500, "--pairs", 2, "--seconds", 1e-4, "--rules", "sgd", "adadelta", "aggmo")
+    done = run_script("bench_kernels", *few, "--json", file)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(file.read_text("utf-8"))
+    for fact in ("machine", "cores", "date", "commit", "versions"):
+        assert result[fact]
+    peers = {f"{name}" for name in ("torch", "optax") if importlib.util.find_spec(name)}
+    for row, slots, torch in zip(result["rows"], (0, 2, 2), (True, True, False), strict=True):
+        assert row["seconds"]["fused"] > 0
+        moved = (3 + 2 * slots) * 4 * row["size"]
+        rate = moved / row["seconds"]["fused"] / 1e9
+        assert row["gigabytes_per_second"] == pytest.approx(rate)
+        expected = {"numpy"}
+        if torch and "torch" in peers:
+            expected |= {"torch", "torch loop", "torch foreach"}
+        if torch and "optax" in peers:
+            expected |= {"optax jit"}
+        assert set(row["ratios"]) - {"torch fused"} == expected
+        assert row["rule"] in done.stdout
+    assert "Bars that are missed" in done.stdout or "All bars are cleared" in done.stdout
+
+
+def test_kernels_benchmark_says_which_bars_are_missed(capsys):
+    bench_kernels = script("bench_kernels")
+    fine = {
+        "rule": "adam",
+        "size": 1000,
+        "ratios": {"torch": 10.5, "numpy": 3},
+        "share_of_limit": 0,
+    }
+    slow = {
+        "rule": "sgd",
+        "size": 10**5,
+        "ratios": {"torch": 2.5, "numpy": 0.9},
+        "share_of_limit": 0,
+    }
+    large = {"rule": "lion", "size": 5 * 10**7, "ratios": {}, "share_of_limit": 0.85}
+    assert bench_kernels.report_bars([fine]) == 0
+    assert bench_kernels.report_bars([fine, slow, large]) == 3
+    said = capsys.readouterr().out
+    for line in (
+        "sgd at 100000: 2.50 × torch, not 3.0",
+        "0.90 × numpy, not 0.97",
+        "lion at 50000000: 85%",
+    ):
+        assert line in said
+
+
+def test_a_peer_is_called_as_the_catalogue_says():
+    steps = script("_steps")
+    for said, value in (("decimal.Decimal", 0), ("types.SimpleNamespace(a=1, b=0.5)", None)):
+        module = __import__(said.partition(".")[0])
+        made, given = steps.call_of(said.partition(".")[2], module)
+        assert given == ({} if value == 0 else {"a": 1, "b": 0.5})
+        assert made is getattr(module, said.partition(".")[2].partition("(")[0])
+
+
+def test_the_limit_moves_memory_of_its_own():
+    """Zeros that were never written are read from the cache."""
+    limits = script("_limits")
+    assert limits.written(5, "float32").tolist() == [1] * 5
+    for threads in (1, 3):
+        limits.stream(4, 1000, "float64", threads)()
+    assert limits.traffic(2, 10, "float32") == 280
+
+
 def test_readme_tables_of_kernels_and_start():
     update = script("update_readme")
     row = {"rule": "adam", "size": 10**4, "speed_up": 8.1, "share_of_limit": 0.5}

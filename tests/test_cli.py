@@ -511,7 +511,7 @@ def test_datasets(run):
         ("compare iris --baseline adma", ["baseline", "'adma'", "momentum"]),
         ("report nowhere", ["nowhere", "no study there"]),
         ("compare digits --trials -1", ["--trials: -1", "whole numbers from 0"]),
-        ("optimizers adma", ["'adma'", "did you mean adam?"]),
+        ("optimizers adm", ["'adm'", "did you mean adam?"]),
         ("optimizers adam x", ["'x' is one argument too many"]),
         ("datasets --jsno", ["--jsno (did you mean --json?)"]),
     ],

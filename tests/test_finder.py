@@ -127,8 +127,9 @@ def test_only_as_many_rows_as_the_steps_can_see():
     assert len(portions) == 1
 
 
-def test_remarks(digits):
+def test_remarks(digits, found):
     train = digits[0]
+    assert found.remark == ""
     low = mt.find_learning_rate([64, 32, 10], train, high=1e-3, steps=60, runs=1)
     assert low.remark == "the loss was still falling at 0.001, the highest rate; try a larger high"
     high = mt.find_learning_rate([64, 32, 10], train, low=100.0, high=1e4, steps=60, runs=1)
@@ -137,7 +138,7 @@ def test_remarks(digits):
     assert "did not fall" in repr(high)
     high.plot()
     apart = finder.RangeTest(
-        low.optimizer, low.rates, low.start, low.losses, np.full((1, 60), [2.0] + [0.1] * 59),
+        low.optimizer, 100 * low.rates, low.start, low.losses, np.full((1, 60), 0.1),
         np.array([1e-4, 1e-2]),
     )  # fmt: skip
     assert apart.remark == "the runs' suggestions differ by a factor of 100; try more runs"

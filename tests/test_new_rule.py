@@ -122,7 +122,10 @@ def test_names_elsewhere_are_of_libraries_that_are_known():
     for name in mt.optimizers.names():
         rule = rules.get(name)
         assert set(rule.elsewhere) <= {"torch", "optax", "Keras", "scikit-learn"}, name
-        assert rule.family in ("momentum", "adaptive rate", "Adam", "sign"), name
+        assert rule.family in (
+            "momentum", "adaptive rate", "Adam", "sign",
+            "averaging", "layer-wise", "learning-rate-free",
+        ), name  # fmt: skip
         assert rule.year
         assert rule.defaults_from
 

@@ -221,7 +221,8 @@ def test_fresh_state(name, dtype):
         assert slot.ctypes.data % 64 == 0
     starts = optimizer.rule.start
     for slot_name, slot in state.slots.items():
-        begin = optimizer.hyperparameters[starts[slot_name]] if slot_name in starts else 0.0
+        values = {**optimizer.hyperparameters, "p": 1.0}
+        begin = values[starts[slot_name]] if slot_name in starts else 0.0
         np.testing.assert_array_equal(slot, slot.dtype.type(begin))
 
 

@@ -3,9 +3,9 @@ import numpy as np
 from ..rule import rule
 
 
-def coefficients(t, lr, eta_minus, eta_plus, step_size_min, step_size_max):
+def coefficients(t, base_lr, eta_minus, eta_plus, step_size_min, step_size_max):
     first = 1.0 if t == 1.0 else 0.0  # the step starts at 1, in units of lr
-    return first, eta_minus, eta_plus, step_size_min / lr, step_size_max / lr, 0.0
+    return first, eta_minus, eta_plus, step_size_min / base_lr, step_size_max / base_lr, 0.0
 
 
 def check(step_size_min, step_size_max, **_):

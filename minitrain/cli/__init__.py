@@ -21,7 +21,7 @@ from .arguments import CommandError, Parser, nearest
 
 COMMANDS = (
     "train", "compare", "report", "find-lr", "optimizers", "schedules", "surfaces", "landscape",
-    "claims", "datasets", "warmup", "bench",
+    "claims", "doctor", "datasets", "warmup", "bench",
 )  # fmt: skip
 
 WELCOME = """\

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--schedules",
         type=_schedules,
         metavar="A,B",
-        help="constant, cosine(warmup=0.1) (default: the preset's)",
+        help="constant, cosine(warmup=0.1), … (see: minitrain schedules; default: the preset's)",
     )
     add(
         "--seeds",
@@ -197,7 +197,7 @@ def _run(study: Any, options: argparse.Namespace, folder: Path | None) -> Any:
 
             return study.run(
                 out=folder, progress=show, workers=options.workers,
-                parallel=True if options.dask else None,
+                joblib=True if options.dask else None,
             )  # fmt: skip
     except KeyboardInterrupt:
         written = (

@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of split, initial weights and mini-batches (default: %(default)s)")  # fmt: skip
     add("--plot", type=Path, metavar="FILE", help="draw the curve: .png, .svg or .pdf")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(lr=None, schedule="constant")  # what a training needs besides
+    # what a training needs besides
+    parser.set_defaults(lr=None, schedule="constant", live=False, report=None)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -118,6 +119,7 @@ def _print_curve(found: Any) -> None:
         labels if whole else [f"{low:.3g}", f"{high:.3g}"],
         None if found.hopeless else float(np.log10(found.suggestion)),
         top=1.2 * start,
+        bottom=0.0,
     ):
         print(line)
     print()

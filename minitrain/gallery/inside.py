@@ -29,14 +29,14 @@ def idle_units(model: MLP, X: Any) -> list[np.ndarray]:
     relu: z ≤ 0 on all of them (dead); tanh and sigmoid: within 1 % of their limits (saturated).
     Other activations always pass some.
     """
-    found = []
+    found: list[np.ndarray] = []
     for name, z in zip(model.activation, pre_activations(model, X), strict=True):
         if name == "relu":
-            idle = (z <= 0).all(axis=0)
+            idle: np.ndarray = np.all(z <= 0, axis=0)
         elif name == "tanh":
-            idle = (np.abs(np.tanh(z)) > _SATURATED).all(axis=0)
+            idle = np.all(np.abs(np.tanh(z)) > _SATURATED, axis=0)
         elif name == "sigmoid":
-            idle = (np.abs(np.tanh(z / 2)) > _SATURATED).all(axis=0)
+            idle = np.all(np.abs(np.tanh(z / 2)) > _SATURATED, axis=0)
         else:
             idle = np.zeros(z.shape[1], bool)
         found.append(idle)

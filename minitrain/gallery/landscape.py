@@ -106,11 +106,12 @@ def pca_plane(
         grids.append(_grid(low - room, high + room, points))
     dtype = model.dtype
     u, v = (component.astype(dtype) for component in components)
-    found = _evaluate(model, data, origin.astype(dtype), u, v, *grids)
+    a, b = grids
+    found = _evaluate(model, data, origin.astype(dtype), u, v, a, b)
     how = f"first two principal components of {len(places)} places of {len(trajectories)} training"
     how += "s" if len(trajectories) > 1 else ""
     return Plane(
-        origin.astype(dtype), u, v, *grids, *found, how,
+        origin.astype(dtype), u, v, a, b, *found, how,
         (float(shares[0]), float(shares[1])), (float(null[0]), float(null[1])),
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from .. import datasets as _datasets
 from .. import optimizers as _optimizers
 from ..kernels.rule import code_hash
 from ..optimizer import Optimizer
+from ..schedule import Schedule
+from ..schedule import get as get_schedule
 from .plan import Budget, Config, Task
 from .records import environment, write_whole
 from .training import Source, Workload, run_batch
@@ -50,7 +52,7 @@ def describe(study: "Study") -> dict[str, Any]:
         },
         **{name: _plain(getattr(study, name)) for name in _ARGUMENTS},
         "trials": dict(study.trials),
-        "schedules": {k: v if isinstance(v, str) else repr(v) for k, v in study.schedules.items()},
+        "schedules": {label: _schedule_text(v) for label, v in study.schedules.items()},
         "budget": {"unit": study.budget.unit, "amount": study.budget.amount},
         "paces": [[*key, value] for key, value in study._paces.items()],
     }
@@ -123,6 +125,14 @@ def read_study(folder: Path) -> dict[str, Any]:
             raise StudyFolderError(
                 f"{folder}: {label}: {error}; a rule of your own must be registered first, so "
                 "resume from Python: make the same Study and call run(out=…)"
+            ) from None
+    for text in found["schedules"].values():
+        try:
+            get_schedule(text)
+        except ValueError as error:
+            raise StudyFolderError(
+                f"{folder}: {error}; with a function of your own as schedule resume from Python: "
+                "make the same Study and call run(out=…)"
             ) from None
     return {
         **arguments,
@@ -230,6 +240,14 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
         if name not in _NOT_IDENTITY and name != "paces" and there.get(name) != here[name]
     ]  # fmt: skip
     return f"other {', '.join(names)}" if names else "of another version of minitrain"
+
+
+def _schedule_text(given: Any) -> str:
+    """What makes the schedule again; of a function, what tells it from others."""
+    if isinstance(given, (str, Schedule)):
+        return str(given)
+    name = getattr(given, "__qualname__", type(given).__name__)
+    return f"{name} {code_hash(given)[:12]}" if hasattr(given, "__code__") else repr(given)
 
 
 def _plain(value: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import schedule as _schedules
 from ..optimizer import Optimizer
+from ..schedule import get as get_schedule
 
 ARMS = ("defaults", "learning_rate", "everything")
 TRIALS = {"defaults": 0, "learning_rate": 25, "everything": 75}
@@ -108,25 +108,6 @@ def batches(tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float
     return pieces
 
 
-def read_schedule(text: str) -> Callable[[np.ndarray, int], np.ndarray]:
-    """A schedule from its text: "constant", "cosine" or "cosine(warmup=0.1)"."""
-    if hasattr(_schedules, "get"):
-        return _schedules.get(text)
-    name, _, inside = text.strip().removesuffix(")").partition("(")
-    known = {"constant": None, "cosine": _schedules.cosine}
-    if name not in known:
-        raise ValueError(f"schedules: unknown {text!r}; accepted: constant, cosine, {WARMED_UP}")
-    maker = known[name]
-    try:
-        options = {
-            key.strip(): float(value)
-            for key, value in (part.split("=") for part in inside.split(",") if part.strip())
-        }
-        return maker(**options) if maker else _schedules.constant
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"schedules: {text!r}: {error}; accepted: such as {WARMED_UP}") from None
-
-
 def name_schedules(given: Any) -> dict[str, Any]:
     """Texts, a list of texts, or a dict of label → schedule, as a dict of label → schedule."""
     if isinstance(given, str):
@@ -137,7 +118,9 @@ def name_schedules(given: Any) -> dict[str, Any]:
         raise ValueError("schedules: none; accepted: at least one, such as 'constant'")
     named = {}
     for label, value in given.items():
-        if not callable(value):
-            read_schedule(value)  # an unknown one is an error now, not in a worker
+        try:
+            get_schedule(value)  # an unknown one is an error now, not in a worker
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"schedules: {error}") from None
         named[str(label)] = value
     return named

@@ -23,6 +23,7 @@ from .plan import Task
 
 FORMAT = "minitrain runs"
 CURVES = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
+_BEFORE_CURVES = ', "curves": '
 _NO_CURVES = np.empty((0, len(CURVES)))
 
 
@@ -75,11 +76,17 @@ class Run:
     def finished(cls, task: Task, curves: np.ndarray, **values: Any) -> "Run":
         rounded = [float(f"{x:.6g}") for x in curves.ravel().tolist()]
         c = task.config
-        plain = {k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()}
+        plain: dict[str, Any] = {
+            k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()
+        }
+        names = ("stage", "dataset", "optimizer", "arm", "schedule", "extension", "trial", "seed")
         return cls(
-            *task.key, c.optimizer.lr, dict(c.optimizer.hyperparameters), **plain,
+            **dict(zip(names, task.key, strict=True)),
+            lr=c.optimizer.lr,
+            hyperparameters=dict(c.optimizer.hyperparameters),
             curves=np.array(rounded).reshape(curves.shape),
-        )  # fmt: skip
+            **plain,
+        )
 
     @classmethod
     def crashed(cls, task: Task, reason: str) -> "Run":
@@ -98,11 +105,15 @@ class Run:
         return json.dumps({**values, "curves": clean}, allow_nan=True)
 
     @classmethod
-    def from_line(cls, line: str) -> "Run":
-        values = json.loads(line)
-        curves = values.pop("curves")
+    def from_line(cls, line: str, with_curves: bool = True) -> "Run":
+        """Curves stand last and are most of a line: who does not need them need not read them."""
+        head, _, tail = line.partition(_BEFORE_CURVES)
+        values = json.loads(head + "}")
         for name in _NUMBERS:
             values[name] = float("nan") if values[name] is None else float(values[name])
+        if not with_curves:
+            return cls(**values, curves=_NO_CURVES)
+        curves = json.loads(tail.rstrip().removesuffix("}"))
         columns = [np.array(curves[name], float) for name in CURVES]
         return cls(**values, curves=np.stack(columns, axis=1))
 
@@ -164,8 +175,13 @@ class DamagedFile(ValueError):
     """A file of runs that does not agree with its header; the message names it."""
 
 
-def read_batch(path: Path, study: str | None = None) -> tuple[dict[str, Any], list[Run]]:
-    """Header and runs of a file; DamagedFile if it is not whole, or of another study."""
+def read_batch(
+    path: Path, study: str | None = None, all_curves: bool = True
+) -> tuple[dict[str, Any], list[Run]]:
+    """Header and runs of a file; DamagedFile if it is not whole, or of another study.
+
+    Without ``all_curves`` only final runs have theirs: a search has many runs.
+    """
     try:
         head, _, body = path.read_text("utf-8").partition("\n")
         header = json.loads(head)
@@ -175,7 +191,10 @@ def read_batch(path: Path, study: str | None = None) -> tuple[dict[str, Any], li
             raise ValueError("its SHA-256 is another one than its header says")
         if study is not None and header["study"] != study:
             raise ValueError("it belongs to another study")
-        runs = [Run.from_line(line) for line in body.splitlines()]
+        runs = [
+            Run.from_line(line, all_curves or not line.startswith('{"stage": "tuning"'))
+            for line in body.splitlines()
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFile(f"{path}: damaged ({error})") from None
     return header, runs
@@ -189,8 +208,9 @@ class Store:
         self._seen: set[str] = set()
         self.damaged: list[str] = []
 
-    def new(self, set_aside: bool = True) -> Iterator[list[Run]]:
-        """The runs of each file that was not seen yet, whoever wrote it."""
+    def new(self, set_aside: bool = True, all_curves: bool = False) -> Iterator[list[Run]]:
+        """The runs of each file that was not seen yet, whoever wrote it; of a search without
+        curves, unless asked for."""
         if not self.folder.is_dir():
             return
         names = [n for n in os.listdir(self.folder) if n.endswith(".jsonl") and n[0] != "."]
@@ -198,7 +218,7 @@ class Store:
             self._seen.add(name)
             path = self.folder / name
             try:
-                yield read_batch(path, self.study)[1]
+                yield read_batch(path, self.study, all_curves)[1]
             except FileNotFoundError:
                 self._seen.discard(name)
             except DamagedFile as error:
@@ -237,7 +257,7 @@ def write_index(folder: Path, runs: Iterable[Run]) -> Path:
     temporary = folder / f".index.{os.getpid()}.sqlite3"
     temporary.unlink(missing_ok=True)
     names = [name for name in FIELDS if name != "curves"]
-    kinds = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
+    kinds: dict[Any, str] = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
     columns = [f"{f.name} {kinds.get(f.type, 'TEXT')}" for f in fields(Run) if f.name in names]
     database = sqlite3.connect(temporary)
     try:
@@ -263,7 +283,7 @@ def read_runs(folder: "str | os.PathLike[str]") -> Any:
 
     Hyperparameters become columns ("hyper.beta1"), curves arrays ("curve.loss").
     """
-    stored = Store(Path(folder), _study_of(Path(folder))).new(set_aside=False)
+    stored = Store(Path(folder), _study_of(Path(folder))).new(set_aside=False, all_curves=True)
     return to_frame((run for runs in stored for run in runs), with_curves=True)
 
 

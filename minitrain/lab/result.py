@@ -46,11 +46,7 @@ class Result:
         folder = Path(path)
         description = read_description(folder)
         store = Store(folder, description["fingerprint"])
-        runs = [
-            run if run.stage == "final" else run.without_curves()
-            for batch in store.new(set_aside=False)
-            for run in batch
-        ]
+        runs = [run for batch in store.new(set_aside=False) for run in batch]
         if not runs:
             raise StudyFolderError(f"{folder}: no run is finished there yet")
         found = cls(description, _unique(runs), _seconds_of(folder), description["environment"])
@@ -150,13 +146,20 @@ class Result:
     def verdicts(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
         """For each column, data set and ordered pair: P(a beats b), its interval, and the verdict
         on a."""
-        found = []
-        for column in self._columns(arm, schedule):
+        return [
+            dict(row) for column in self._columns(arm, schedule) for row in self._verdicts[column]
+        ]
+
+    @cached_property
+    def _verdicts(self) -> dict[Column, list[dict[str, Any]]]:
+        found: dict[Column, list[dict[str, Any]]] = {column: [] for column in self.columns}
+        for column, rows in found.items():
             for dataset in self.datasets:
+                scores = {o: self.scores(dataset, o, *column) for o in self.optimizers}
                 for a, b in permutations(self.optimizers, 2):
-                    x, y = (self.scores(dataset, o, *column) for o in (a, b))
+                    x, y = scores[a], scores[b]
                     if len(x) and len(x) == len(y):
-                        found.append(
+                        rows.append(
                             {"dataset": dataset, "arm": column[0], "schedule": column[1],
                              "a": a, "b": b, **compare(x, y)._asdict()}
                         )  # fmt: skip

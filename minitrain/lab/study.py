@@ -150,11 +150,11 @@ class Study:
         out: "str | os.PathLike[str] | None" = None,
         progress: Progress | None = None,
         workers: int | None = None,
-        parallel: bool | None = None,
+        joblib: bool | None = None,
     ) -> Result:
         """Run the study and return its result.
 
-        ``workers`` threads (default: all cores) do the work; with ``parallel`` the backend of
+        ``workers`` threads (default: all cores) do the work; with ``joblib`` the backend of
         ``joblib.parallel_config`` does (default: if one is configured).  With ``out`` every
         finished batch is written there at once; what is there already is not computed again,
         also on another day or by another process that works on the same study.
@@ -165,7 +165,7 @@ class Study:
         StudyFolderError
             If the folder holds another study.
         """
-        return _Execution(self, out, progress, workers, parallel).run()
+        return _Execution(self, out, progress, workers, joblib).run()
 
     def describe(self) -> dict[str, Any]:
         """The study as JSON-ready values."""
@@ -177,16 +177,17 @@ class _Execution:
 
     def __init__(
         self, study: Study, out: Any, progress: Progress | None, workers: int | None,
-        parallel: bool | None,
+        joblib: bool | None,
     ) -> None:  # fmt: skip
         self.study, self.progress = study, progress
         self.folder = Path(out) if out is not None else None
         self.workers = check_count("workers", workers) if workers is not None else None
-        self.parallel = _has_backend() if parallel is None else parallel
+        self.far = _has_backend() if joblib is None else joblib
         self.runs: dict[tuple, Run] = {}
         self.total = study.trainings
         self.expected: set[tuple] = set()
         self.done = self.found = 0
+        self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
     def run(self) -> Result:
@@ -241,7 +242,7 @@ class _Execution:
             for schedule in study.schedules
         ]
         chosen: dict[tuple, Config] = {}
-        searching: list[tuple[tuple, tuple[float, float], int]] = []
+        searching: list[tuple[tuple[str, str, str, str], tuple[float, float], int]] = []
         for cell in cells:
             optimizer = study.optimizers[cell[1]]
             if study.trials[cell[2]]:
@@ -272,7 +273,9 @@ class _Execution:
             self.total += sum(study.trials[cell[2]] * TUNING_SEEDS for cell, *_ in again)
         return [chosen[cell] for cell in cells]
 
-    def _trial_configs(self, cell: tuple, rates: tuple[float, float], number: int) -> list[Config]:
+    def _trial_configs(
+        self, cell: tuple[str, str, str, str], rates: tuple[float, float], number: int
+    ) -> list[Config]:
         _, label, arm, _ = cell
         found = spaces.trials(self.study.optimizers[label], arm, rates, self.points[arm])
         return [Config(*cell, number, i, optimizer) for i, optimizer in enumerate(found)]
@@ -302,7 +305,7 @@ class _Execution:
         self.expected |= {task.key for task in tasks}
         self.done = sum(key in self.runs for key in self.expected)
         left = self._missing(tasks)
-        far = self.parallel
+        far = self.far
         seconds = _SECONDS_PER_FAR_BATCH if far else _SECONDS_PER_BATCH
         work = batches(left, self.workload.cost, seconds)
         if self.store is not None and len(work) > 1:
@@ -347,7 +350,14 @@ class _Execution:
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
         pace = (len(self.runs) - self.found) / seconds
-        return f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
+        if run.stage == "final" and not run.failed:
+            total, count = self.means.get((run.dataset, run.optimizer), (0.0, 0))
+            self.means[run.dataset, run.optimizer] = total + run.validation_accuracy, count + 1
+            means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+            leader = max(means, key=means.__getitem__)
+            said += f"; ahead in validation: {leader} {100 * means[leader]:.1f} %"
+        return said
 
     def _finish(self) -> Result:
         runs = sorted(

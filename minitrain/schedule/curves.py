@@ -1,8 +1,8 @@
-"""The mathematics of the schedules, with the same bits on every machine.
+"""The mathematics of the schedules, with the same bits on every processor.
 
 NumPy's +, −, ×, ÷ and square root round once, as IEEE 754 wants.  Its cos and power do not: their
 last bit depends on the processor's vector units.  So the cosine is a polynomial here, and powers
-are ``math.pow``, number by number.
+are ``math.pow``, number by number: libm's, as in the optimizers (docs/exactness.md).
 """
 
 import math

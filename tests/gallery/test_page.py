@@ -1,7 +1,9 @@
 """The interactive page: its own arithmetic against the kernels, in a browser."""
 
+import inspect
 import json
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -23,12 +25,24 @@ def test_no_request_and_small(text):
     assert not re.search(r"(src|href)=|https?://|@import|url\(|fetch\(|XMLHttp", without_data)
 
 
-def test_walks_equal_the_kernels(text, in_browser):
+def translatable():
+    """All rules for one element; those with norms or averages have no counterpart on the page."""
+    found = []
+    for name in mt.optimizers.names():
+        with suppress(javascript.NotTranslatable):
+            javascript.optimizer_source(mt.optimizers.get(name))
+            found.append(name)
+    assert set(style.STYLES) <= set(found)
+    return found
+
+
+def test_walks_equal_the_kernels(tmp_path, in_browser):
     """Every rule on every surface, 60 steps.  Two correctly rounded libraries differ by an ulp in
     exp and pow, which a walk down a valley keeps small: rates are a tenth of the tuned ones."""
-    cases = []
+    rules, cases = translatable(), []
+    text = page.write_page(tmp_path / "all.html", rules).read_text("utf-8")
     for name in surfaces.names():
-        for optimizer in style.STYLES:
+        for optimizer in rules:
             rate = walks.tune(name, optimizer, steps=60).optimizer.lr / 10
             cases.append((name, optimizer, rate))
     script = (
@@ -38,16 +52,16 @@ def test_walks_equal_the_kernels(text, in_browser):
         "const w = walk(surface, rule, rate, rule.hyper, surface.start, 60);"
         "return [Array.from(w.path), Array.from(w.loss)]; });"
     )
-    worst = 0.0
     for (name, optimizer, rate), (path, loss) in zip(cases, in_browser(text, script), strict=True):
         ours = walks.walk(name, mt.optimizers.get(optimizer, lr=rate), steps=60)
-        np.testing.assert_allclose(
-            np.reshape(path, (61, 2)), ours.path, rtol=1e-10, atol=1e-10, err_msg=f"{name}"
-        )
-        np.testing.assert_allclose(loss, ours.loss, rtol=1e-9, atol=1e-10)
-        worst = max(worst, np.abs(np.reshape(path, (61, 2)) - ours.path).max())
         assert np.abs(ours.path[-1] - ours.path[0]).max() > 1e-6  # it did walk
-    assert worst < 1e-10
+        # Rules of signs (Rprop, Lion …) jump where a slope passes zero: there an ulp decides.
+        jumps = "sign" in inspect.getsource(ours.optimizer.variant.update)
+        near = np.abs(ours.gradient).min(axis=1) < 1e-3 * np.abs(ours.gradient[0]).max()
+        until = int(np.argmax(near)) if jumps and near.any() else 61
+        theirs, what = np.reshape(path, (61, 2))[:until], f"{optimizer} on {name}"
+        np.testing.assert_allclose(theirs, ours.path[:until], rtol=1e-10, atol=1e-10, err_msg=what)
+        np.testing.assert_allclose(loss[:until], ours.loss[:until], rtol=1e-9, atol=1e-10)
 
 
 def test_best_rates_are_the_ones_of_python(text, in_browser):

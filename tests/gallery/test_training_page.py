@@ -49,6 +49,19 @@ def test_update_ratio_is_that_of_the_step():
         assert ratio == pytest.approx(expected, rel=1e-9)
 
 
+def test_update_ratio_follows_the_schedule():
+    train = mt.datasets.load("iris").split(seed=0)[0]
+    seen = {}
+    for factor in (1.0, 0.5):
+        model = mt.MLP([4, 8, 3], dtype="float64")
+        trainer = mt.Trainer(
+            model, mt.optimizers.SGD(lr=1e-6), schedule=lambda step, total, f=factor: f + 0 * step
+        )
+        trainer.fit(train, 1)
+        seen[factor] = trainer.update_ratio()
+    assert seen[0.5] / seen[1.0] == pytest.approx(0.5, rel=1e-4)
+
+
 def test_live_curves():
     lines = train_live.curve([1, 2, 3, 4], 10, height=1)
     assert lines == "▁▃▆█"

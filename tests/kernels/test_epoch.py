@@ -78,7 +78,7 @@ def train_plainly(network, model, optimizer, loader, epochs, factor=lambda step:
             optimizer.replace(lr=rate).step_reference(theta, gradient, state)
             step += 1
         history.append([loss / seen, right / seen, np.linalg.norm(gradient), rate])
-    return theta, np.array(history).T
+    return optimizer.evaluated(theta, state), np.array(history).T
 
 
 def assert_equals_plain_loop(network, model, optimizer, data, options, factor=None, chosen=None):

@@ -25,6 +25,8 @@ def settings(rule):
         for name, default in rule.defaults.items()
         if name in rule.hyperparameters and not isinstance(default, bool)
     }
+    if rule.family == "learning-rate-free":  # which would begin with steps too small to be seen
+        numbers |= {name: 0.1 for name in ("d0", "reps_rel") if name in numbers}
     for flags in rule.variants:
         switched = {}
         for flag in rule.flags:
@@ -243,15 +245,18 @@ def test_a_rule_that_runs_again_is_compiled_again(own_registry):
         assert theta[0] == expected
 
 
-def test_too_many_slots(own_registry):
+@each_dtype
+def test_any_number_of_slots(own_registry, dtype):
     @mt.rule("mine", lr=0.1)
-    def update(p, g, a, b, c1, d, e, c):
-        return g, a, b, c1, d, e
+    def update(p, g, a, b, d, e, f, h, c):
+        return g, g, a, b, d, e, f
 
-    mine = optimizers.get("mine")
-    theta = np.zeros(3)
-    with pytest.raises(ValueError, match="mine: 5 slots; accepted: at most 4"):
-        mine.step(theta, theta, mine.init(theta))
+    compare(optimizers.get("mine"), dtype, 40, blocks_of(40))
+    mine, theta = optimizers.get("mine"), np.zeros(3, dtype)
+    state = mine.init(theta)
+    for step in range(1, 7):
+        mine.step(theta, np.full(3, step, dtype), state)
+    assert [slot[0] for slot in state.slots.values()] == [6, 5, 4, 3, 2, 1]
 
 
 # ---- what is decayed, and by how much ----
@@ -286,7 +291,7 @@ def test_rules_that_share_code_share_kernels():
 def test_no_closure_captures_a_dispatcher(rule, given, dtype):
     """Such a closure is never found again in the disk cache (kernels.md)."""
     dispatchers = mt.Optimizer(rule, **given).kernels(np.dtype(dtype)).dispatchers
-    assert len(dispatchers) == 2
+    assert len(dispatchers) in (2, 3, 4)
     for dispatcher in dispatchers:
         assert isinstance(dispatcher, numba.core.dispatcher.Dispatcher)
         seen, queue = set(), [dispatcher.py_func]
@@ -306,7 +311,7 @@ def test_the_loop_is_vectorised(name, monkeypatch):
     """A float64 in a float32 kernel, or an index check, makes the loop 2 to 13 times slower."""
     monkeypatch.setattr(_jit, "cache_folder", lambda: None)  # cached code cannot be inspected
     monkeypatch.setattr(fuse, "_compiled", fuse._compiled.__wrapped__)
-    _, descend = optimizers.get(name).kernels(np.dtype("float32")).dispatchers
+    _, descend, *_ = optimizers.get(name).kernels(np.dtype("float32")).dispatchers
     (text,) = descend.inspect_llvm().values()
     assert re.search(r"= f(sub|add|mul) <\d+ x float>", text)
     assert "x double>" not in text

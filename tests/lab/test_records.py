@@ -270,3 +270,22 @@ def test_a_study_from_a_toml_file(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             mt.lab.Study.from_toml(path)
+
+
+def test_a_schedule_of_ones_own_is_resumed_from_python_alone(tmp_path, count):
+    def halves(steps, total):
+        return np.where(steps < total / 2, 1.0, 0.5)
+
+    options = {
+        "trials": 0,
+        "seeds": 2,
+        "epochs": 2,
+        "layers": (8,),
+        "schedules": {"halves": halves},
+    }
+    mt.lab.Study(["iris"], ["sgd"], **options).run(out=tmp_path)
+    before = count()
+    mt.lab.Study(["iris"], ["sgd"], **options).run(out=tmp_path)
+    assert count() == before
+    with pytest.raises(mt.lab.StudyFolderError, match="resume from Python"):
+        mt.lab.Study.resume(tmp_path)

@@ -302,7 +302,7 @@ def test_progress_counts_every_training():
         ({"datasets": ["diabetes"]}, ValueError, "not classes"),
         ({"datasets": ["iris", "iris"]}, ValueError, "iris is named twice"),
         ({"datasets": []}, ValueError, "at least one"),
-        ({"optimizers": ["adma"]}, ValueError, "did you mean 'adam'"),
+        ({"optimizers": ["adm"]}, ValueError, "did you mean 'adam'"),
         ({"optimizers": ["adam", mt.optimizers.Adam(lr=1.0)]}, ValueError, "named twice"),
         ({"seeds": 1}, ValueError, "seeds: 1"),
         ({"epochs": 0}, ValueError, "epochs: 0"),

@@ -13,14 +13,50 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"kernels", "datasets"},
     {"inputs", "console", "sharing", "chart"},
-    {"model", "loader", "schedule", "optimizer", "optimizers", "catalogue", "history", "crew"},
+    {
+        "model",
+        "loader",
+        "schedule",
+        "optimizer",
+        "optimizers",
+        "history",
+        "crew",
+        "catalogue",
+        "modifiers",
+        "hyperparameters",
+        "phases",
+        "matrix_optimizer",
+        "lbfgs",
+        "steps",
+    },
     {"course"},
     {"trainer"},
     {"estimator", "finder", "gallery", "lab"},
     {"cli"},
 ]
 # ... except within a row: (who, imports whom).
-NEIGHBOURS = {("optimizer", "model"), ("optimizers", "optimizer")}
+NEIGHBOURS = {
+    ("optimizer", "model"),
+    ("optimizer", "modifiers"),
+    ("optimizer", "phases"),
+    ("optimizers", "optimizer"),
+    ("optimizer", "hyperparameters"),
+    ("hyperparameters", "modifiers"),
+    ("matrix_optimizer", "hyperparameters"),
+    ("matrix_optimizer", "modifiers"),
+    ("matrix_optimizer", "model"),
+    ("matrix_optimizer", "optimizer"),
+    ("matrix_optimizer", "phases"),
+    ("lbfgs", "model"),
+    ("lbfgs", "modifiers"),
+    ("lbfgs", "optimizer"),
+    ("optimizers", "lbfgs"),
+    ("optimizers", "matrix_optimizer"),
+    ("steps", "matrix_optimizer"),
+    ("steps", "optimizer"),
+    ("phases", "model"),
+    ("phases", "modifiers"),
+}
 # These two rooms are for everybody: they use nothing of minitrain, and of others only
 OUTSIDE = {"kernels": {"numpy", "numba", "llvmlite"}, "datasets": {"numpy", "sklearn"}}
 

@@ -154,6 +154,16 @@ def test_half_cosine_is_precise_where_it_is_small():
     assert half_cosine(np.array([-1.0, 0.0, 1.0, 2.0])).tolist() == [1, 1, 0, 0]
 
 
+def test_half_cosine_has_the_same_bits_on_every_machine():
+    from minitrain.schedule.curves import half_cosine
+
+    found = [v.hex() for v in half_cosine(np.array([0.1, 0.37, 0.5, 0.9, 0.999])).tolist()]
+    assert found == [
+        "0x1.f378709a22a82p-1", "0x1.65ab7bf1f3a71p-1", "0x1.ffffffffffffep-2",
+        "0x1.90f1ecbbab008p-6", "0x1.4b2b2fc02d8d6p-19",
+    ]  # fmt: skip
+
+
 def test_restarts_are_at_the_exact_steps():
     """As sums of whole numbers; by a logarithm, torch's way to jump there, some are missed."""
     f = factors("cosine_restarts(steps(3), 3)", 3 * (3**7 - 1) // 2 + 1)

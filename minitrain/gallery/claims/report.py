@@ -30,13 +30,13 @@ CLOSING: Text = (
 )
 
 
-def write(findings: Sequence[Finding], folder: Path, command: str) -> list[Path]:
-    """Write claims.html, claims.md, claims.ko.md, claims.json and a picture per finding."""
+def write(findings: Sequence[Finding], folder: Path, command: str, page: bool = True) -> list[Path]:
+    """Write claims.md, claims.ko.md, claims.json and a picture per finding; claims.html if wanted."""
     folder.mkdir(parents=True, exist_ok=True)
     for finding in findings:
         save(finding.figure, folder / f"claim_{finding.key}.png")
     written = {
-        "claims.html": _page(findings, folder, command),
+        **({"claims.html": _page(findings, folder, command)} if page else {}),
         "claims.md": _markdown(findings, 0, command),
         "claims.ko.md": _markdown(findings, 1, command),
         "claims.json": json.dumps(as_json(findings), indent=1, ensure_ascii=False) + "\n",

@@ -1,5 +1,6 @@
 """Trainings on real data for the claims: paired seeds, rates tuned alike for everybody."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -68,17 +69,29 @@ class Run(NamedTuple):
     accuracy: float
 
 
-def run(setting: Setting, optimizer: Optimizer, seed: int) -> Run:
+def run(setting: Setting, optimizer: Optimizer, seed: int, *callbacks: Any) -> Run:
     """Train once; the seed sets split, weights and order.  A divergence is inf from there on."""
     _, validation, test = setting.parts(seed)
     model = setting.model(seed)
     try:
-        history = Trainer(model, optimizer).fit(setting.loader(seed), setting.epochs, validation)
+        # One thread: two are of no use to networks of this size, and others may want the cores.
+        trainer = Trainer(model, optimizer, callbacks=callbacks, threads=1)
+        history = trainer.fit(setting.loader(seed), setting.epochs, validation)
     except DivergenceError:
         lost = np.full(setting.epochs, np.inf)
         return Run(lost, lost, 0.0)
     _, accuracy = model.evaluate(test.X, test.y)
     return Run(history.loss, history.validation_loss, accuracy)
+
+
+def timed_run(setting: Setting, optimizer: Optimizer, seed: int) -> tuple[Run, np.ndarray]:
+    """A run, and the seconds (epochs,) from its start to the end of each epoch."""
+    began, seconds = time.perf_counter(), np.full(setting.epochs, np.nan)
+
+    def clock(history: Any) -> None:
+        seconds[len(history) - 1] = time.perf_counter() - began
+
+    return run(setting, optimizer, seed, clock), seconds
 
 
 @cache

@@ -15,7 +15,8 @@ _MOST_IN_MATRIX = 16  # optimizers whose pairs still fit on a page
 
 def write_report(result: Result, path: Path) -> Path:
     """Write ``path`` (HTML); ``report.md``, ``tables/*.csv`` and ``figures/*.svg`` beside it."""
-    page = render(result)
+    panels = _panels(result)
+    page = render(result, panels)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page)
     write_whole(path.with_suffix(".md"), markdown(result))
@@ -26,14 +27,14 @@ def write_report(result: Result, path: Path) -> Path:
     folder = path.parent / "figures"
     folder.mkdir(exist_ok=True)
     style = (Path(__file__).parent / "figure.css").read_text("utf-8")
-    for name, panels in _panels(result).items():
-        for panel in panels:
+    for name, row in panels.items():
+        for panel in row:
             label = f"{name}-{panel['dataset']}".replace(" ", "-").replace("/", "-")
             write_whole(folder / f"{label}.svg", _standalone(panel["svg"], style))
     return path
 
 
-def render(result: Result) -> str:
+def render(result: Result, panels: dict[str, list[figures.Panel]]) -> str:
     """The page: no request leaves it."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -45,7 +46,6 @@ def render(result: Result) -> str:
     )  # fmt: skip
     here = Path(__file__).parent
     ranking = result.ranking()
-    panels = _panels(result)
     return environment.get_template("report.html").render(
         result=result,
         style=(here / "figure.css").read_text("utf-8") + (here / "report.css").read_text("utf-8"),

@@ -32,7 +32,7 @@ def learning_curves(result: Result) -> list[Panel]:
             places = _places(len(median))
             x = (places + 1).tolist()
             parts = [_short(v[places]) for v in (median, low, high)]
-            series.append(Series(optimizer, x, *parts, number=i))
+            series.append(Series(optimizer, x, parts[0], parts[1], parts[2], i))
             per_epoch = runs[0].steps_per_epoch
             seconds = float(np.median([r.seconds / max(r.steps, 1) for r in runs])) * per_epoch
             data.append(

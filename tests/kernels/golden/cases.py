@@ -114,6 +114,7 @@ CASES = (
         {"lr": 1e-8, "etas": (0.5, 1.9)},  # below step_size_min: raised at the first step
         {"step_sizes": (5e-3, 2e-2)},
     ),
+    *combinations("asgd", {"lambd": 0.1, "alpha": 0.5}, {"lr": 0.3}, weight_decay=DECAY),
 )
 
 # Ours that are one class in torch, told apart by hyperparameters.
@@ -130,6 +131,7 @@ IN_TORCH = {
     "radam": ("RAdam", {}),
     "adadelta": ("Adadelta", {}),
     "rprop": ("Rprop", {}),
+    "asgd": ("ASGD", {}),
 }
 
 

@@ -1,0 +1,74 @@
+"""The training loop in Python, for optimizers of whole matrices: the twin of epoch.train."""
+
+from contextlib import AbstractContextManager
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .kernels import epoch
+from .kernels.layers import Workspace
+from .matrix_optimizer import MatrixOptimizer
+from .optimizer import OptimizerState
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager:
+    """BLAS with one thread: several cost layers of our size more than they save, 100-fold on a busy
+    machine, and would make the sums depend on how many cores there are."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+def train(
+    theta: np.ndarray,
+    good: np.ndarray,
+    gradient: np.ndarray,
+    work: Workspace,
+    data: epoch.Data,
+    validation: epoch.Data,
+    sampling: epoch.Sampling,
+    order: np.ndarray,
+    optimizer: MatrixOptimizer,
+    state: OptimizerState,
+    rates: np.ndarray,
+    first: int,
+    record: np.ndarray,
+) -> int:
+    """Run steps ``first``, ``first + 1``, …; return the next one, or the one that failed.
+
+    As ``epoch.train`` in all it takes and gives; the gradient is compiled, the step is not.
+    """
+    alone = epoch.team()[0]
+    for step, rate in enumerate(rates, first):
+        number, batch = divmod(step, sampling.steps)
+        row = record[number]
+        if step == first or batch == 0:
+            epoch.fill_order(order, sampling, number)
+        if batch == 0:
+            row[:] = 0.0
+        rows = order[batch * sampling.batch_size : (batch + 1) * sampling.batch_size]
+        B = len(rows)
+        loss = epoch.loss_gradient(gradient, theta, work, data, rows)
+        if not np.isfinite(loss):
+            return step - 1 if batch == 0 and step > 0 else step
+        if batch == 0:
+            good[:] = theta
+        optimizer.step_at(rate, theta, gradient, state)
+        row[epoch.LOSS] += B * loss
+        row[epoch.ACCURACY] += work.right[:B].sum()
+        if batch == sampling.steps - 1:
+            row[epoch.GRADIENT_NORM] = np.linalg.norm(gradient.astype(float))
+            if not np.isfinite(row[epoch.GRADIENT_NORM]):
+                return step
+            row[[epoch.LOSS, epoch.ACCURACY]] /= min(
+                len(order), sampling.steps * sampling.batch_size
+            )
+            if len(validation.X):
+                row[epoch.VALIDATION_LOSS], row[epoch.VALIDATION_ACCURACY] = epoch.evaluate(
+                    theta, work, validation, alone
+                )
+    return first + len(rates)

@@ -1,0 +1,128 @@
+"""The doctor: healthy data passes, and each illness is found by its own check."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain import cli
+from minitrain.gallery import doctor
+
+
+def by_name(data, **options):
+    return {check.name: check for check in doctor.examine(data, **options)}
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return by_name(mt.datasets.load("wine"), hidden=(16,))
+
+
+def test_healthy_data_passes(healthy):
+    assert [c.verdict for c in healthy.values()] == ["good"] * 8, healthy
+    for check in healthy.values():
+        assert check.measured
+        assert check.normal
+        assert not check.advice
+    assert healthy["initial loss"].numbers["chance"] == pytest.approx(math.log(3))
+    assert healthy["gradient"].numbers["median"] < 1e-6
+
+
+def changed(data, X=None, y=None):
+    return replace(data, **({} if X is None else {"X": X}), **({} if y is None else {"y": y}))
+
+
+@pytest.fixture
+def wine():
+    return mt.datasets.load("wine")
+
+
+def patient(data, hidden=(16,), activation="relu", optimizer="adam", **rate):
+    train = data.split(seed=0)[0]
+    mover = mt.optimizers.get(optimizer, **rate)
+    return doctor.Patient(data, train, hidden, activation, mover, 32, 0)
+
+
+def test_imbalance():
+    data = mt.datasets.load("imbalanced")
+    check = doctor.class_balance(patient(data))
+    counts = np.bincount(data.y)
+    assert check.numbers["ratio"] == pytest.approx(counts.max() / counts.min())
+    assert check.verdict != "good"
+    assert "--balanced" in check.advice
+
+
+def test_outlier(wine):
+    assert doctor.feature_scale(patient(wine)).verdict == "good"
+    verdicts = []
+    for row in range(0, 60, 10):  # 3 in 5 rows are in the training part
+        X = wine.X.copy()
+        X[row, 3] = 1e6
+        check = doctor.feature_scale(patient(changed(wine, X)))
+        verdicts.append(check.verdict)
+        assert (check.verdict == "look") == ("logarithm" in check.advice)
+    assert "look" in verdicts
+
+
+def test_contradicting_rows_cannot_be_learnt(wine):
+    X = np.ones_like(wine.X)
+    X[:, 0] = np.arange(len(X)) % 2
+    check = doctor.overfit_few(patient(changed(wine, X)))
+    assert check.verdict == "bad"
+    assert "different classes" in check.advice
+
+
+def test_wrong_gradient_is_found(wine, monkeypatch):
+    true = mt.MLP.loss_and_gradient
+
+    def wrong(self, X, y):
+        loss, g = true(self, X, y)
+        return loss, 1.01 * g
+
+    monkeypatch.setattr(mt.MLP, "loss_and_gradient", wrong)
+    assert doctor.gradient(patient(wine)).verdict == "bad"
+
+
+def test_rates(wine):
+    small = doctor.short_training(patient(wine, lr=1e-7))
+    assert (small.verdict, "larger" in small.advice) == ("look", True)
+    huge = doctor.short_training(patient(wine, optimizer="sgd", lr=1e6))
+    assert huge.verdict == "bad"
+    assert "smaller" in huge.advice
+    wild = patient(wine, (64, 64), optimizer="sgd", lr=3.0)
+    assert doctor.dead_units(wild).verdict in ("look", "bad")
+    check = doctor.learning_rate_range(patient(wine, lr=1e-9))
+    assert check.verdict == "look"
+    assert 1e-4 < check.numbers["steepest"] < 1
+    assert check.numbers["steepest"] <= check.numbers["bound"]
+
+
+def test_range_test_ends_before_it_explodes(wine):
+    rates, losses = doctor.range_test(patient(wine, optimizer="sgd"))
+    assert len(rates) == len(losses) <= 200
+    assert np.isfinite(losses).all()
+    assert losses.min() < 0.5 * losses[0]
+    assert losses.max() <= 4 * losses[0]
+
+
+def test_command(capsys, tmp_path):
+    assert cli.main(["doctor", "iris", "--layers", "8", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [c["name"] for c in found][:2] == ["class balance", "scale of features"]
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal():.3f},{rng.normal() + 3 * (i % 2):.3f},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["u,v,kind", *rows]) + "\n")
+    assert cli.main(["doctor", str(tmp_path / "own.csv"), "--target", "kind"]) == 0
+    out = capsys.readouterr().out
+    for part in ("measured:", "normal:", "overfitting 20 rows", "Then train:"):
+        assert part in out
+    for wrong, said in (
+        (["doctor", "diabetes"], "classes"),
+        (["doctor", "iris", "--optimizer", "adm"], "did you mean adam"),
+        (["doctor", "iriss"], "iris"),
+    ):
+        assert cli.main(wrong) == 2
+        assert said in capsys.readouterr().err
