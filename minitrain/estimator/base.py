@@ -167,7 +167,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             check_is_fitted(self)
         network = self._current_network()
         rows = self._rows(X, network)
-        if type(rows) is np.ndarray:
+        if rows is X and type(X) is np.ndarray and X.dtype == network.mlp.dtype:
+            return network.outputs(X if X.flags.c_contiguous else network.as_rows(X))
+        if not hasattr(rows, "tocsr"):
             return network.outputs(network.as_rows(rows))
         # Sparse rows become dense a portion at a time.
         rows = rows.tocsr()

@@ -16,6 +16,7 @@ from ..optimizer import Optimizer, OptimizerState
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
+_WORTH_SHARING = 30e6  # operations of a step
 _PORTION = 1024  # rows of a whole data set that pass at a time
 
 
@@ -69,7 +70,10 @@ class Engine:
         self._kernels = optimizer.kernels(mlp.dtype)
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
-        most = choose_threads(threads, 6 * mlp.n_parameters * batch_size)
+        flops = 6 * mlp.n_parameters * batch_size
+        # A call of so few epochs is over before a second thread has paid for its start.
+        given = 1 if threads is None and flops < _WORTH_SHARING else threads
+        most = choose_threads(given, flops)
         self._pace = Pace(most, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)

@@ -24,6 +24,7 @@ from .targets import take
 from .validation import make_scorer, split
 
 _NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
+_EPOCHS = 100  # of a chunk, at most: Ctrl-C loses no more
 _ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
 
 
@@ -132,7 +133,7 @@ class Fit:
         e, engine = self._estimator, self._engine
         n = len(engine.data.X)
         epochs = 1 if self._every_epoch else self._patience.safe_epochs()
-        epochs = int(min(epochs, limit - e.n_iter_, max(1, _ORDERS // n)))
+        epochs = int(min(epochs, limit - e.n_iter_, max(1, _ORDERS // n), _EPOCHS))
         self._hooks.begin_epoch()
         # In the attribute before it runs, so that what is done is not lost to Ctrl-C.
         engine.record = engine.record[:0]

@@ -211,7 +211,7 @@ def test_keep_optimizer_makes_two_fits_one(classes):
 def test_ctrl_c_keeps_what_was_learned(classes):
     X, y = classes
     make(max_iter=1).fit(X, y)
-    threading.Timer(0.3, _thread.interrupt_main).start()
+    threading.Timer(1.0, _thread.interrupt_main).start()
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         fit = make(max_iter=10**9, n_iter_no_change=np.inf).fit(X, y)
     assert fit.stop_reason_ == "interrupted"
@@ -225,6 +225,11 @@ def test_threads_do_not_change_the_result(classes):
         mt.MLPClassifier((100,), max_iter=3, random_state=0, threads=n).fit(X, y) for n in (1, 2)
     ]
     same(*fits)
+
+
+def test_optimizers_of_whole_matrices_are_refused(classes):
+    with pytest.raises(ValueError, match=r"solver: Muon\(.* works on whole matrices"):
+        make(solver=mt.optimizers.get("muon")).fit(*classes)
 
 
 def test_divergence_is_scikit_learns_error(numbers):
