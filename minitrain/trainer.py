@@ -452,6 +452,8 @@ class _Best:
 
 def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
     """The loader's mini-batches, ``count`` of them to a step."""
+    if count == 1:
+        return loader.sampling  # as it is, also where it is not made from all rows
     rows = min(loader.batch_size * count, len(loader.X))
     steps = len(loader.X) // rows if loader.drop_last else -(-len(loader.X) // rows)
     return loader.sampling._replace(batch_size=rows, steps=steps)
