@@ -42,6 +42,8 @@ def step_reference(
             lr, coupled, decay, cs = _scalars(rule, theta, rate, state.scales[k], (*c, *factors[k]))
             u, *new = variant.update(p, g + coupled * p, *slots, cs)
             p[:] = p - lr * (u + decay * p)
+            # A rule may hand on a slot as it is, to another one: read all before any is written.
+            new = [v.copy() if any(v is slot for slot in slots) else v for v in new]
             for slot, values in zip(slots, new, strict=True):
                 slot[:] = values
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .history import History
     from .loader import MiniBatchLoader
     from .model import MLP
+    from .modifiers import Modifiers
     from .optimizer import Optimizer
     from .optimizers import rule
     from .trainer import DivergenceError, EarlyStopping, Trainer
@@ -36,6 +37,7 @@ _ROOM_OF = {
     "EarlyStopping": "trainer",
     "History": "history",
     "MiniBatchLoader": "loader",
+    "Modifiers": "modifiers",
     "Optimizer": "optimizer",
     "Trainer": "trainer",
     "TrainingCurveDisplay": "estimator",
@@ -56,6 +58,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "MiniBatchLoader",
+    "Modifiers",
     "Optimizer",
     "Trainer",
     "TrainingCurveDisplay",

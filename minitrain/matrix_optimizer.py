@@ -10,7 +10,7 @@ from . import modifiers, phases
 from .hyperparameters import complete
 from .kernels import matrices as _matrices  # noqa: F401 - registers the built-in ones
 from .kernels import reference
-from .kernels.fuse import NOTHING, Counts, Fused, State
+from .kernels.fuse import NONE, Counts, Fused, State
 from .kernels.matrix import MatrixRule
 from .kernels.matrix import get as get_rule
 from .model import Block
@@ -61,14 +61,14 @@ class MatrixOptimizer(Optimizer):
             np.empty((0, params.size), params.dtype), np.empty(0), np.empty(0), np.empty(0),
             np.array([r[0] for r in ranges], np.int64), np.array([r[1] for r in ranges], float),
         )  # fmt: skip
-        counts, nothing = Counts(0, 0, 0, 0), Fused(*[NOTHING] * 5, ())
-        phased = phases.prepare(params, blocks, None, counts, [], self.modifiers, nothing)
+        counts = Counts(0, 0, 0, 0)
+        phased = phases.prepare(params, blocks, None, counts, [], self.modifiers, NONE)
         return OptimizerState(
             0, arrays, (), params.size, phased, [(block.shape, {}) for block in blocks]
         )
 
     def kernels(self, dtype: Any) -> Fused:
-        return Fused(*[NOTHING] * 5, ())
+        return NONE
 
     @property
     def evaluates_elsewhere(self) -> bool:

@@ -115,7 +115,7 @@ class Optimizer:
         )
         phased = phases.prepare(
             params, blocks, self._rule.sums, self._counts, self._kept, self.modifiers,
-            self.kernels(params.dtype),
+            self.kernels(params.dtype) if self._rule.sums or self.variant.point else fuse.NONE,
         )  # fmt: skip
         return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
 

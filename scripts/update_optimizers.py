@@ -20,10 +20,14 @@ HEAD = """\
 
 Written by `scripts/update_optimizers.py` from the files in `kernels/rules/`; change those instead.
 
-All of them are fused: one compiled pass over parameters, gradient and state. All take
-`weight_decay`, `decoupled_weight_decay` (added to the step, and not to the gradient) and
-`decay_biases`. *State* is the numbers kept per parameter, *bytes* what a step moves per float32
+All of them are fused: one compiled pass over parameters, gradient and state, or two where sums are
+needed first. All take `weight_decay`, `decoupled_weight_decay` (added to the step, and not to the
+gradient) and `decay_biases`, and the options of `mt.Modifiers`: clipping, averages of the weights,
+Lookahead, SAM, … *State* is the numbers kept per parameter, *bytes* what a step moves per float32
 parameter. Your own gets the same treatment: [your-own-optimizer.md](your-own-optimizer.md).
+
+Muon, Adafactor, Shampoo, SOAP and L-BFGS work on whole matrices or on the whole training set, in
+NumPy and SciPy, and are not listed here: `mt.optimizers.matrix_names()`.
 """
 
 

@@ -20,11 +20,12 @@ def test_the_update_sees_whole_arrays_of_one_dtype(name, monkeypatch):
         seen.append((p, g, *rest))
         return update(p, g, *rest)
 
-    monkeypatch.setitem(optimizer.variant.__dict__, "update", spy)
     theta = np.ones(6, np.float32)
     blocks = [Block("W", 0, 4, (2, 2)), Block("b", 4, 6, (2,))]
     state = optimizer.replace(weight_decay=0.5, decay_biases=False).init(theta, blocks)
-    step_reference(theta, theta.copy(), state.arrays, 0.1, 1, optimizer.rule, optimizer.variant)
+    monkeypatch.setitem(optimizer.variant.__dict__, "update", spy)
+    rest = optimizer.rule, optimizer.variant, state.phased.kept
+    step_reference(theta, theta.copy(), state.arrays, 0.1, 1, *rest)
     assert [len(p) for p, *_ in seen] == [4, 2]
     for *arrays, c in seen:
         assert {a.dtype.name for a in arrays} == {"float32"}

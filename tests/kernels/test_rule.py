@@ -224,6 +224,6 @@ def test_every_file_in_the_folder_is_a_registered_rule():
 def test_every_rule_explains_itself(name):
     """Its equation, its source, and how it is written in code."""
     found = rules.get(name)
-    assert "p <- p - lr" in found.doc
+    assert ("<- " if found.own_step else "p <- p - lr") in found.doc
     assert re.search(r"\((19|20)\d\d\)", found.paper)
     assert re.fullmatch(r"[A-Z]\w+", found.title)

@@ -99,6 +99,21 @@ RULES = [
     ("qhadam", {"nu2": 0.9}),
     ("aggmo", {}),
     ("aggmo", {"beta1": 0.5}),
+    ("asgd", {}),
+    ("asgd", {"average": True, "t0": 2}),
+    ("adabound", {}),
+    ("madgrad", {"weight_decay": 0.1}),
+    ("lars", {"weight_decay": 0.1}),
+    ("lamb", {"weight_decay": 0.1}),
+    ("novograd", {"weight_decay": 0.1}),
+    ("dog", {"reps_rel": 0.01}),
+    ("dadapt_adamw", {"d0": 0.01}),
+    ("prodigy", {"d0": 0.01}),
+    ("schedule_free_sgd", {}),
+    ("schedule_free_adamw", {"weight_decay": 0.1}),
+    ("adam", {"clip_global_norm": 0.1, "ema": 0.9}),
+    ("adam", {"cautious": True, "noise": 0.01, "lookahead": 2}),
+    ("adam", {"sam": 0.05, "centralize": True, "clip_norm": 0.1}),
 ]
 COMBINATIONS |= {
     f"{name}-{'-'.join(given) or 'plain'}-{dtype}": [
