@@ -8,7 +8,7 @@ try:
     from sklearn.callback._callback_support import callback_management_context as managed
 except ImportError:  # before 1.9: no set_callbacks; the parameter `callbacks` works everywhere
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class CallbackSupportMixin:
         pass
 
     def managed(estimator: Any) -> Any:  # type: ignore[no-redef]

@@ -65,7 +65,7 @@ class Engine:
         # What the steps are made on; the network shows the weights that are to be evaluated.
         self._theta = mlp.parameters
         if optimizer.evaluates_elsewhere:
-            before = mlp.parameters if state is None else state.point
+            before = mlp.parameters if state is None or state.point is None else state.point
             self._theta = self.state.point = before.copy()
         self._kernels = optimizer.kernels(mlp.dtype)
         self._batch_size = batch_size

@@ -138,7 +138,8 @@ def to_onnx(estimator: Any, path: Any = None) -> Any:
         raise ImportError(
             "onnx is missing, which models are exported with: pip install 'minitrain[export]'"
         ) from None
-    nodes, constants = [], []
+    nodes: list[Any] = []
+    constants: list[Any] = []
     here = "X"
 
     def constant(name: str, value: Any) -> str:

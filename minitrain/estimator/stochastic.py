@@ -64,7 +64,7 @@ class Fit:
             schedule = get_schedule(e.schedule)
             self._course = Course(schedule, optimizer, e.max_iter * steps, steps, measured)
             optimizer = self._course.optimizer
-        kept = getattr(e, "_optimizer_state", None)
+        kept: Any = getattr(e, "_optimizer_state", None)
         keeps = (incremental or e.keep_optimizer) and kept and kept[0] == optimizer.name
         state = kept[1] if keeps and same_shape(kept[1], optimizer, network.mlp) else None
         self._rate = LearningRate(e, optimizer)
