@@ -25,7 +25,8 @@ _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 class OptimizerState:
     """What an optimizer remembers between steps: ``t`` steps taken, and the kernels' arrays.
 
-    ``slots[name]`` is (P,), in the layout of the parameters.
+    ``slots[name]`` is (P,), in the layout of the parameters.  ``point`` (P,) is where gradients are
+    taken, kept by who trains on, if the model has other weights to show.
     """
 
     t: int
@@ -34,6 +35,7 @@ class OptimizerState:
     size: int
     phased: Phased
     matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
+    point: np.ndarray | None = None
 
     @property
     def slots(self) -> dict[str, np.ndarray]:

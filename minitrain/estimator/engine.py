@@ -4,11 +4,13 @@ import time
 
 import numpy as np
 
+from .. import phases
 from ..crew import Pace, choose_threads, together
 from ..kernels import epoch
 from ..kernels.layers import Objective
 from ..kernels.losses import REGRESSION
 from ..kernels.memory import aligned_zeros
+from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
 from ..optimizer import Optimizer, OptimizerState
 
@@ -50,10 +52,20 @@ class Engine:
         threads: int | None,
         state: OptimizerState | None = None,
     ) -> None:
+        if isinstance(optimizer, MatrixOptimizer):
+            raise ValueError(
+                f"solver: {optimizer!r} works on whole matrices; accepted: any other optimizer "
+                "(mt.Trainer takes this one)"
+            )
         self.mlp, self.data = mlp, data
         self.state = optimizer.init(mlp.parameters, mlp.blocks)
         if state is not None:
             _copy_state(self.state, state)
+        # What the steps are made on; the network shows the weights that are to be evaluated.
+        self._theta = mlp.parameters
+        if optimizer.evaluates_elsewhere:
+            before = mlp.parameters if state is None else state.point
+            self._theta = self.state.point = before.copy()
         self._kernels = optimizer.kernels(mlp.dtype)
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
@@ -66,6 +78,10 @@ class Engine:
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)
         self._good = mlp.parameters.copy()
+        self._phased = phases.for_training(
+            self.state.phased, self._theta, self._gradient, self._work, data, self.state.arrays,
+            accumulates=False,
+        )  # fmt: skip
         self._most = 1  # steps of the next call
         self.record = np.empty((0, len(epoch.COLUMNS)))
 
@@ -101,7 +117,7 @@ class Engine:
                 self._pace.note(passed / count)
                 fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
                 self._most = max(1, min(fitting, 16 * self._most))
-                if reached < step + count or not np.isfinite(self.mlp.parameters).all():
+                if reached < step + count or not np.isfinite(self._theta).all():
                     self.mlp.parameters[:] = self._good
                     raise NotFinite
                 step += count
@@ -122,10 +138,10 @@ class Engine:
         def train(member: epoch.Team) -> int:
             with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
                 return epoch.train(
-                    self.mlp.parameters, self._good, self._gradient, self._work, self.data,
-                    self._nothing, sampling, self._order, self.state.arrays,
-                    self._kernels.advance, self._kernels.descend, rates, moved, first,
-                    first == 0, self.record, member,
+                    self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
+                    self.data, self._nothing, sampling, self._order, self.state.arrays,
+                    self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
+                    first, first == 0, self.record, member,
                 )  # fmt: skip
 
         return together(train, threads)
@@ -180,6 +196,8 @@ def _copy_state(to: OptimizerState, source: OptimizerState) -> None:
     to.t = source.t
     to.arrays.slots[:] = source.arrays.slots
     to.arrays.carry[:] = source.arrays.carry
+    to.phased.kept[:] = source.phased.kept
+    to.phased.slow[:] = source.phased.slow
 
 
 def same_shape(one: OptimizerState, optimizer: Optimizer, mlp: MLP) -> bool:

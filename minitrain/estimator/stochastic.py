@@ -13,8 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..course import Course
-from ..kernels.epoch import GRADIENT_NORM, LOSS, Data
-from ..schedule import Schedule, constant
+from ..kernels.epoch import GRADIENT_NORM, LOSS, Data, Moved
 from ..schedule import get as get_schedule
 from .callbacks import Hooks
 from .engine import Engine, NotFinite, Whole, same_shape
@@ -24,12 +23,8 @@ from .stopping import Patience, as_callbacks
 from .targets import take
 from .validation import make_scorer, split
 
+_NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
 _ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
-
-
-def as_schedule(given: Any) -> Schedule:
-    """The ``schedule`` parameter: None, a name, a function or one of ``mt.schedule``."""
-    return constant if given is None else get_schedule(given)
 
 
 class Fit:
@@ -61,11 +56,13 @@ class Fit:
 
         batch_size = self._batch_size(len(data.X))
         steps = -(-len(data.X) // batch_size)
-        measured = ["loss", "gradient_norm"] + ["validation_loss"] * (validation is not None)
-        self._course = Course(
-            as_schedule(e.schedule), make_optimizer(e), e.max_iter * steps, steps, measured
-        )
-        optimizer = self._course.optimizer
+        optimizer = make_optimizer(e)
+        self._course = None
+        if e.schedule is not None:
+            measured = ["loss", "gradient_norm"] + ["validation_loss"] * (validation is not None)
+            schedule = get_schedule(e.schedule)
+            self._course = Course(schedule, optimizer, e.max_iter * steps, steps, measured)
+            optimizer = self._course.optimizer
         kept = getattr(e, "_optimizer_state", None)
         keeps = (incremental or e.keep_optimizer) and kept and kept[0] == optimizer.name
         state = kept[1] if keeps and same_shape(kept[1], optimizer, network.mlp) else None
@@ -85,7 +82,7 @@ class Fit:
             or e.verbose
             or e.max_time is not None
             or self._rate.changes_every_epoch
-            or as_schedule(e.schedule).watches
+            or self._course is not None
         )
 
     def _hold_out(self, data: Data, y: Any) -> tuple[Data, tuple[Data, Any, Any]]:
@@ -139,11 +136,9 @@ class Fit:
         self._hooks.begin_epoch()
         # In the attribute before it runs, so that what is done is not lost to Ctrl-C.
         engine.record = engine.record[:0]
-        first = e.n_iter_ * engine.steps
-        steps = np.arange(first, first + epochs * engine.steps)
-        rates = self._course.rates(steps) * (self._rate.value / self._optimizer.lr)
+        rates, moved = self._rates(epochs)
         self._last_rates = rates[engine.steps - 1 :: engine.steps]
-        engine.run(epochs, self._orders(epochs), rates, self._course.moved(steps))
+        engine.run(epochs, self._orders(epochs), rates, moved)
         self._absorb()
         return self._decide(limit)
 
@@ -156,6 +151,15 @@ class Fit:
             self._random.shuffle(self._order)
             order[:] = self._order
         return orders.reshape(-1)
+
+    def _rates(self, epochs: int) -> tuple[np.ndarray, Moved]:
+        """Learning rates of the next steps, and what else the schedule moves."""
+        steps = np.arange(epochs * self._engine.steps)
+        if self._course is None:
+            return np.full(len(steps), self._rate.value), _NOTHING_MOVED
+        steps += self._estimator.n_iter_ * self._engine.steps
+        factor = self._rate.value / self._optimizer.lr
+        return self._course.rates(steps) * factor, self._course.moved(steps)
 
     def _absorb(self) -> None:
         """Take over what the finished epochs of the last chunk measured."""
@@ -174,7 +178,8 @@ class Fit:
             if self._score is not None:
                 self._note_score(history)
             self._patience.note()
-            self._course.note({name: values[-1] for name, values in history.items() if values})
+            if self._course is not None:
+                self._course.note({name: values[-1] for name, values in history.items() if values})
         now, count = time.perf_counter() - self._began, len(engine.record)
         before = history["seconds"][-1] if history["seconds"] and e.n_iter_ > count else 0.0
         history["seconds"] += [before + (k + 1) / count * (now - before) for k in range(count)]

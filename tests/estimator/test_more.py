@@ -247,5 +247,5 @@ def test_metadata_routing(classes):
 
     X, y = classes
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = make().set_fit_request(sample_weight=True, X_val=False, y_val=False)
+        estimator = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         cross_validate(estimator, X, y, params={"sample_weight": np.ones(90)}, cv=2)

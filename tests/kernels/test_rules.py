@@ -21,11 +21,10 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 
 each_case = pytest.mark.parametrize("case", cases.CASES, ids=str)
 each_dtype = pytest.mark.parametrize("dtype", cases.DTYPES)
-# Rules whose step in one parameter depends on that parameter alone, and whose decay is the
-# framework's; of the others, test_sums.py.
-ALONE = [n for n in optimizers.names()
-         if optimizers.get(n).rule.sums is None
-         and not optimizers.get(n).rule.own_decay]  # fmt: skip
+# Rules whose step in one parameter depends on that parameter alone, and whose decay is ours; of the
+# others, test_sums.py.
+RULES = {name: optimizers.get(name).rule for name in optimizers.names()}
+ALONE = [name for name, rule in RULES.items() if rule.sums is None and not rule.own_decay]
 live = pytest.mark.compiled  # without the JIT the golden files suffice
 each_step = pytest.mark.parametrize("which", ["step", "step_reference"])
 
