@@ -128,7 +128,8 @@ class Trainer:
         before, rates = theta.astype(float), run.history().learning_rate
         rate = float(rates[-1]) if len(rates) else self.optimizer.lr
         with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
-            self.optimizer.replace(lr=rate).step(theta, gradient, state)
+            # SAM's gradient is the one at the place it looked at: what is left is a plain step.
+            self.optimizer.replace(lr=rate, sam=None).step(theta, gradient, state)
             return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
@@ -452,6 +453,8 @@ class _Best:
 
 def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
     """The loader's mini-batches, ``count`` of them to a step."""
+    if count == 1:
+        return loader.sampling  # as it is: the range test's epochs are shorter than its rows
     rows = min(loader.batch_size * count, len(loader.X))
     steps = len(loader.X) // rows if loader.drop_last else -(-len(loader.X) // rows)
     return loader.sampling._replace(batch_size=rows, steps=steps)

@@ -57,7 +57,9 @@ def optax_steps(optax, rule, start, gradient):
     compiled = jax.jit(one, donate_argnums=(1, 2))
     given_gradient = jax.numpy.asarray(gradient)
     params = jax.numpy.array(start)
-    held = [params, transformation.init(params)]
+    # Some states hold the parameters themselves, which cannot be donated twice.
+    state = jax.tree.map(lambda leaf: jax.numpy.array(leaf, copy=True), transformation.init(params))
+    held = [params, state]
 
     def step():
         held[:] = compiled(given_gradient, *held)

@@ -6,9 +6,10 @@
 
 GB/s counts what a step must move (the gradient once, parameters and slots twice); the limit beside
 it is what this machine moves in the same run, at the same size, with the same mix of reads and
-writes, on as many cores.  The peers: the same rule in NumPy; torch's loop over tensors, its foreach
-and, where there is one, its fused kernel; optax under jit.  Each is timed in turn with the fused
-step, and a ratio is the median over the pairs.
+writes, on as many cores.  Rules that need sums (LARS, Prodigy) are held to one pass, too, though
+they must make two.  The peers: the same rule in NumPy; torch's loop over tensors, its foreach and,
+where there is one, its fused kernel; optax under jit.  Each is timed in turn with the fused step,
+and a ratio is the median over the pairs.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def main():
     versions = ", ".join(f"{name} {found}" for name, found in facts["versions"].items())
     print(f"{facts['machine']}, {sharing.cores()} cores; {versions}; {options.dtype}\n")
     columns = "".join(f"{'× ' + name:>15}" for name in NAMES.values())
-    print(f"{'rule':<11}{'size':>9}{'µs':>10}{'GB/s':>8}{'limit':>8}{'share':>7}{columns}")
+    print(f"{'rule':<20}{'size':>9}{'µs':>10}{'GB/s':>8}{'limit':>8}{'share':>7}{columns}")
     rows = []
     for rule in options.rules:
         for size in options.sizes:
@@ -146,7 +147,7 @@ def beside(one, other, options):
 
 
 def line(row):
-    text = f"{row['rule']:<11}{row['size']:>9}{1e6 * row['seconds']['fused']:>10.1f}"
+    text = f"{row['rule']:<20}{row['size']:>9}{1e6 * row['seconds']['fused']:>10.1f}"
     text += f"{row['gigabytes_per_second']:>8.1f}{row['limit_gigabytes_per_second']:>8.1f}"
     text += f"{row['share_of_limit']:>7.0%}"
     ratios = (row["ratios"].get(name) for name in NAMES)

@@ -118,14 +118,16 @@ def test_docs_are_up_to_date():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+FAMILIES = {
+    "momentum", "adaptive rate", "Adam", "sign", "averaging", "layer-wise", "learning-rate-free",
+}  # fmt: skip
+
+
 def test_names_elsewhere_are_of_libraries_that_are_known():
     for name in mt.optimizers.names():
         rule = rules.get(name)
         assert set(rule.elsewhere) <= {"torch", "optax", "Keras", "scikit-learn"}, name
-        assert rule.family in (
-            "momentum", "adaptive rate", "Adam", "sign",
-            "averaging", "layer-wise", "learning-rate-free",
-        ), name  # fmt: skip
+        assert rule.family in FAMILIES, name
         assert rule.year
         assert rule.defaults_from
 

@@ -46,9 +46,9 @@ def test_the_bits_of_one_core(name, shared):
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, P])
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_parts_are_all_and_none_twice(size, count):
-    state = optimizers.get("nadam").init(
-        np.zeros(size), [Block("a", 0, size // 3, ()), Block("b", size // 3, size, ())]
-    )
+    third = size // 3
+    blocks = [Block("a", 0, third, (third, 1)), Block("b", third, size, (size - third, 1))]
+    state = optimizers.get("nadam").init(np.zeros(size), blocks)
     seen = np.zeros(size, int)
     cut = sharing.parts(state.arrays, size, count)
     assert len(cut) == count

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..finder import find_learning_rate
 from ..inputs import check_seed
 from ..model import MLP
 from ..optimizer import Optimizer
@@ -24,6 +25,7 @@ GOOD, LOOK, BAD = "good", "look", "bad"
 _TRIED = 40  # parameters whose gradient is checked
 _FEW = 20  # rows that a network must be able to learn by heart
 _EPOCHS = 5  # of the short training
+_APART = 10.0  # factor between the rate that is set and the one suggested: what is still good
 
 
 @dataclass(frozen=True)
@@ -242,60 +244,27 @@ def dead_units(patient: Patient) -> Check:
 
 
 def learning_rate_range(patient: Patient) -> Check:
-    """Raise the rate from step to step and see where the loss falls fastest and where it explodes.
-
-    Source: Smith (2017), Cyclical learning rates, arXiv 1506.01186, section 3.3.
-    """
-    rates, losses = range_test(patient)
-    smooth = _smoothed(losses)
-    least = int(np.argmin(smooth))
-    bound = float(rates[least])
-    # Steepest fall per factor of the rate, before the lowest point.
-    steepest = float(rates[int(np.argmin(np.gradient(smooth[: least + 1])))]) if least else bound
-    lr = patient.optimizer.lr
-    good = steepest / 10 <= lr <= bound
+    """The library's range test (``find_learning_rate``) beside the rate that is set."""
+    found = find_learning_rate(
+        patient.network(), patient.train, patient.optimizer,
+        batch_size=patient.batch_size, seed=patient.seed,
+    )  # fmt: skip
+    lr, suggested = patient.optimizer.lr, found.suggestion
+    if found.hopeless:
+        return Check(
+            "learning-rate range", BAD, found.remark, "the loss falls at some rate",
+            "look at the data: the checks above say where", {"lr": lr},
+        )  # fmt: skip
+    good = suggested / _APART <= lr <= suggested * _APART
+    remark = f"; {found.remark}" if found.remark else ""
     return Check(
         "learning-rate range",
         GOOD if good else LOOK,
-        f"{patient.optimizer.name}: the loss falls fastest near {steepest:.1g}, and no further "
-        f"beyond {bound:.1g}; set is {lr:g}",
-        "a rate between a tenth of the first and the second",
-        "" if good else f"try --lr {steepest:.1g}",
-        {"steepest": steepest, "bound": bound, "lr": lr},
+        f"{patient.optimizer.name}: a rising rate suggests {suggested:g}; set is {lr:g}{remark}",
+        f"within a factor of {_APART:g} of the suggestion, which is only where to start",
+        "" if good else f"try --lr {suggested:g} (minitrain find-lr shows the curve)",
+        {"suggested": suggested, "lr": lr},
     )
-
-
-def range_test(
-    patient: Patient, low: float = 1e-6, high: float = 10.0, steps: int = 200
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rates (n,) and losses (n,) of one training whose rate rises evenly in the logarithm.
-
-    The loss is that of up to 512 training rows, always the same: those of mini-batches are so
-    noisy that the steepest fall is anywhere.  It ends when the loss is four times the first one.
-    """
-    model = patient.network()
-    rates = np.geomspace(low, high, steps)
-    rows = np.random.default_rng(patient.seed).integers(
-        0, len(patient.train), (steps, min(patient.batch_size, len(patient.train)))
-    )
-    optimizer, state = patient.optimizer, patient.optimizer.init(model.parameters, model.blocks)
-    X, y = patient.train.X, patient.train.y
-    losses: list[float] = []
-    for rate, chosen in zip(rates, rows, strict=True):
-        _, g = model.loss_and_gradient(X[chosen], y[chosen])
-        # The rate is no part of the state, so an optimizer with another one may go on with it.
-        optimizer.replace(lr=float(rate)).step(model.parameters, g, state)
-        loss, _ = model.evaluate(X[:512], y[:512])
-        if not math.isfinite(loss) or (losses and loss > 4 * losses[0]):
-            break
-        losses.append(loss)
-    return rates[: len(losses)], np.array(losses)
-
-
-def _smoothed(losses: np.ndarray, width: int = 7) -> np.ndarray:
-    """Centred moving average; shorter at the ends."""
-    ones = np.ones(min(width, max(1, len(losses))))
-    return np.convolve(losses, ones, "same") / np.convolve(np.ones(len(losses)), ones, "same")
 
 
 CHECKS: tuple[Callable[[Patient], Check], ...] = (

@@ -70,6 +70,8 @@ def optimizer_source(optimizer: Optimizer) -> str:
     """The optimizer's rule as a JavaScript object, with the hyperparameters as its defaults."""
     rule, hyper = optimizer.rule, optimizer.hyperparameters
     _check_one_element(optimizer)
+    # Before the state is made, which compiles the rule: what fails here has the clearer message.
+    coefficients, update = translate(rule.coefficients), translate(optimizer.variant.update)
     off = {n for n in rule.flags if not hyper[n]}  # this variant has no use for them
     own = {
         n: v for n, v in hyper.items()
@@ -87,10 +89,7 @@ def optimizer_source(optimizer: Optimizer) -> str:
         "decay": hyper["weight_decay"], "decoupled": hyper["decoupled_weight_decay"],
         "bounded": [n for n in own if n.startswith("beta") or n in ("alpha", "rho")],
     }  # fmt: skip
-    return (
-        f"{{...{_json(facts)}, coefficients: {translate(rule.coefficients)}, "
-        f"update: {translate(optimizer.variant.update)}}}"
-    )
+    return f"{{...{_json(facts)}, coefficients: {coefficients}, update: {update}}}"
 
 
 def _check_one_element(optimizer: Optimizer) -> None:

@@ -15,7 +15,7 @@ from ..kernels.rule import code_hash
 from ..optimizer import Optimizer
 from ..schedule import Schedule
 from ..schedule import get as get_schedule
-from .plan import Budget, Config, Task
+from .plan import Budget, Config, Task, given
 from .records import environment, write_whole
 from .training import Source, Workload, run_batch
 
@@ -45,7 +45,7 @@ def describe(study: "Study") -> dict[str, Any]:
             label: {
                 "rule": o.rule.name,
                 "shown": repr(o),
-                "hyperparameters": dict(o.hyperparameters),
+                "hyperparameters": given(o),
                 "code": _code(o),
             }
             for label, o in study.optimizers.items()
@@ -230,8 +230,14 @@ def _load(folder: Path, name: str, source: dict[str, Any]) -> Any:
 
 
 def _code(optimizer: Optimizer) -> str:
-    rule = optimizer.rule
-    return code_hash(rule.coefficients)[:12] + code_hash(optimizer.variant.update)[:12]
+    """A hash of all that the optimizer computes, so that a rule which was changed is another."""
+    rule, variant = optimizer.rule, getattr(optimizer, "variant", None)
+    parts = [
+        *(getattr(rule, name, None) for name in ("coefficients", "of_matrix", "of_vector")),
+        *(getattr(variant, name, None) for name in ("update", "terms", "point")),
+        getattr(getattr(rule, "sums", None), "factors", None),
+    ]
+    return "".join(code_hash(part)[:12] for part in parts if part is not None)
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:

@@ -94,6 +94,11 @@ class Task:
         return self.stage, *c.cell, c.extension, c.trial, self.seed
 
 
+def given(optimizer: Optimizer) -> dict[str, Any]:
+    """The arguments that make this optimizer of its rule: hyperparameters and modifiers."""
+    return {**optimizer.hyperparameters, **optimizer.modifiers.given()}
+
+
 def batches(tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float) -> list[list]:
     """The tasks in order, cut into pieces of about so many seconds by their estimated cost."""
     pieces: list[list] = []

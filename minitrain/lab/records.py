@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import Task
+from .plan import Task, given
 
 FORMAT = "minitrain runs"
 CURVES = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -83,7 +83,7 @@ class Run:
         return cls(
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
-            hyperparameters=dict(c.optimizer.hyperparameters),
+            hyperparameters=given(c.optimizer),
             curves=np.array(rounded).reshape(curves.shape),
             **plain,
         )

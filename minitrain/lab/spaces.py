@@ -64,8 +64,8 @@ def _values(
     values = {"lr": log_uniform(point[0], *rates)}
     if arm != "everything":
         return values
-    for name in (*optimizer.rule.hyperparameters, "weight_decay"):
-        if name not in _COORDINATES or isinstance(optimizer.hyperparameters[name], bool):
+    for name, own in optimizer.hyperparameters.items():
+        if name == "lr" or name not in _COORDINATES or isinstance(own, bool):
             continue
         u = point[_COORDINATES[name]]
         if name in _COMPLEMENTS:

@@ -411,7 +411,13 @@ def _read_optimizers(given: Any) -> dict[str, Optimizer]:
             raise ValueError(
                 f"optimizers: {label!r} is named twice; give a dict of label → optimizer"
             )
-        found[str(label)] = _optimizers.get(value)
+        optimizer = _optimizers.get(value)
+        if not hasattr(optimizer, "rule"):  # L-BFGS takes the whole training set
+            raise ValueError(
+                f"optimizers: {label!r} does not train by mini-batches; accepted: "
+                f"{', '.join(_optimizers.names())}, …"
+            )
+        found[str(label)] = optimizer
     if not found:
         raise ValueError("optimizers: none; accepted: at least one")
     return found

@@ -1,8 +1,8 @@
 """One training of a study, with little around the compiled calls that could be shared.
 
 What all trainings on a data set with one seed have in common (split, initial weights, order) is
-made once; a network belongs to a thread.  The test part is a room of its own: a tuning run has no
-way to it, because what it is given does not hold it.
+made once; a network belongs to a thread.  A tuning run has no way to the test part, because what
+it is given does not hold it.
 """
 
 import threading
@@ -86,12 +86,15 @@ class Workload:
 
 
 class Bench:
-    """Training and validation part and initial weights of a data set with a seed; never the test
-    part."""
+    """What all trainings on a data set with a seed have in common.
 
-    def __init__(self, workload: Workload, name: str, seed: int) -> None:
+    ``test`` is None for a search: who tunes is not given it.
+    """
+
+    def __init__(self, workload: Workload, name: str, seed: int, is_final: bool) -> None:
         data = workload.sources[name].load()
-        train, self.validation, _ = data.split(seed=seed)
+        train, self.validation, test = data.split(seed=seed)
+        self.test = test if is_final else None
         self.sizes = [data.n_features, *workload.layers, data.n_classes]
         model = MLP(self.sizes, seed=seed)
         self.parameters = model.parameters.copy()
@@ -122,14 +125,15 @@ def _model(bench: Bench) -> MLP:
     return models[key]
 
 
-def _bench(workload: Workload, name: str, seed: int) -> Bench:
+def _bench(workload: Workload, name: str, seed: int, is_final: bool) -> Bench:
     """From the newest 256 MB of prepared data, or made."""
-    key = (workload.sources[name].checksum, seed, workload.layers, workload.batch_size)
+    checksum = workload.sources[name].checksum
+    key = (checksum, seed, is_final, workload.layers, workload.batch_size)
     with _lock:
         if key in _benches:
             _benches.move_to_end(key)
             return _benches[key]
-    made = Bench(workload, name, seed)
+    made = Bench(workload, name, seed, is_final)
     with _lock:
         _benches[key] = made
         while len(_benches) > 1 and sum(b.bytes for b in _benches.values()) > _KEPT_BYTES:
@@ -161,7 +165,7 @@ def run_batch(
 def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: False) -> Run | None:
     """One training; None if it was stopped in the middle."""
     config = task.config
-    bench = _bench(workload, config.dataset, task.seed)
+    bench = _bench(workload, config.dataset, task.seed, task.stage == "final")
     model = _model(bench)
     trainer = Trainer(
         model,
@@ -186,8 +190,8 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
         else:
             final["validation_loss"] = history.validation_loss[-1]
             final["validation_accuracy"] = history.validation_accuracy[-1]
-            if task.stage == "final":
-                X, y = _test_part(workload, config.dataset, task.seed)
+            if bench.test is not None:  # training and choice are over
+                X, y = bench.test.X, bench.test.y
                 final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
     return Run.finished(
         task,
@@ -200,15 +204,3 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
         curves=np.stack([getattr(history, name) for name in CURVES], axis=1),
         **{name: final.get(name, np.nan) for name in _SCORES},
     )
-
-
-def _test_part(workload: Workload, name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Read in the final stage alone, after the training and its choice are over."""
-    source = workload.sources[name]
-    test = _test_rows(source.checksum, seed, source.load)
-    return test.X, test.y
-
-
-@lru_cache(maxsize=128)
-def _test_rows(source_checksum: str, seed: int, load: Callable) -> Any:
-    return load().split(seed=seed)[2]

@@ -170,7 +170,22 @@ def ademamix(
         yield p
 
 
+def madgrad(p, gradients, lr, momentum, eps, weight_decay, **_):
+    """Facebook's madgrad.py.  (optax takes the root of the step's number in float32.)"""
+    x0, s, v = p, 0.0, 0.0
+    for k, g in enumerate(gradients):
+        g = g + weight_decay * p
+        lamb = (lr + eps) * math.sqrt(k + 1)
+        v = v + lamb * g * g
+        s = s + lamb * g
+        z = x0 - s / (np.cbrt(v) + eps)
+        p = momentum * p + (1 - momentum) * z
+        yield p
+
+
 RESTATED = [
+    ("madgrad", madgrad, {}),
+    ("madgrad", madgrad, {"momentum": 0.0, "lr": 0.1, "eps": 1e-2, "weight_decay": 0.1}),
     ("laprop", laprop, {}),
     ("laprop", laprop, {"betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
     ("qhm", qhm, {}),

@@ -289,3 +289,30 @@ def test_a_schedule_of_ones_own_is_resumed_from_python_alone(tmp_path, count):
     assert count() == before
     with pytest.raises(mt.lab.StudyFolderError, match="resume from Python"):
         mt.lab.Study.resume(tmp_path)
+
+
+def test_matrix_rules_and_modifiers_are_resumed_too(tmp_path, count):
+    contenders = {
+        "muon": mt.optimizers.get("muon"),
+        "clipped": modified(),
+    }
+    study = mt.lab.Study(["iris"], contenders, trials=0, seeds=2, epochs=2, layers=(8,))
+    result = study.run(out=tmp_path)
+    assert not result.failures
+    before = count()
+    again = mt.lab.Study.resume(tmp_path)
+    assert {k: repr(o) for k, o in again.optimizers.items()} == {
+        k: repr(o) for k, o in contenders.items()
+    }
+    assert lines(again.run(out=tmp_path)) == lines(result)
+    assert count() == before
+
+
+def modified():
+    """Adam with one of the modifiers that any optimizer takes."""
+    return mt.optimizers.get("adam", clip_norm=0.5)
+
+
+def test_an_optimizer_without_mini_batches_is_refused():
+    with pytest.raises(ValueError, match="'lbfgs' does not train by mini-batches"):
+        mt.lab.Study(["iris"], ["lbfgs", "adam"])

@@ -154,7 +154,6 @@ def test_tuning_has_no_way_to_the_test_part(monkeypatch):
 
 def forget_prepared():
     training._benches.clear()
-    training._test_rows.cache_clear()
 
 
 def test_the_chosen_rate_has_the_least_mean_validation_loss():

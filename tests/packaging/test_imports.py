@@ -36,6 +36,7 @@ LAYERS = [
 ]
 # ... except within a row: (who, imports whom).
 NEIGHBOURS = {
+    ("gallery", "finder"),
     ("optimizer", "model"),
     ("optimizer", "modifiers"),
     ("optimizer", "phases"),

@@ -102,6 +102,7 @@ RULES = [
     ("asgd", {}),
     ("asgd", {"average": True, "t0": 2}),
     ("adabound", {}),
+    ("madgrad", {"weight_decay": 0.1}),
     ("lars", {"weight_decay": 0.1}),
     ("lamb", {"weight_decay": 0.1}),
     ("novograd", {"weight_decay": 0.1}),
