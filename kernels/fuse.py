@@ -338,7 +338,7 @@ def _compiled(
         takes=(doubles, doubles, doubles, float64, float64),
     )  # fmt: skip
     descend = compiled(_descend, variant.update, n_slots, scalars, takes=arrays)
-    if sums is not None:
+    if sums is not None and variant.terms is not None:
         before = _scalars(n + counts.kept, own_step, own_decay)
         tally = compiled(
             _tally, variant.terms, n_slots, counts.terms, before, takes=(*arrays, doubles)

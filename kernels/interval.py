@@ -2,8 +2,17 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 _PATTERN = re.compile(r"([\[(])\s*(\S+?)\s*,\s*(\S+?)\s*([\])])")
+
+
+def range_of(name: str, ranges: "Mapping[str, Interval]") -> "Interval":
+    """What the hyperparameter ``name`` may be: as declared, or as usual for such a name."""
+    if name in ranges:
+        return ranges[name]
+    fraction = re.fullmatch(r"beta\d?|alpha|rho", name)
+    return Interval("[0, 1)" if fraction else "[0, inf)")
 
 
 class Interval:

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .interval import Interval
-from .rule import Rule
+from .interval import Interval, range_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,9 @@ class MatrixRule:
     defaults_from: str
     family: str = "matrix"
 
-    range_of = Rule.range_of
+    def range_of(self, name: str) -> Interval:
+        """What the hyperparameter ``name`` may be."""
+        return range_of(name, self.ranges)
 
     def __reduce__(self) -> tuple:
         return get, (self.name,)

@@ -28,7 +28,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
-from .interval import Interval
+from .interval import Interval, range_of
 
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
 
@@ -154,10 +154,7 @@ class Rule:
 
     def range_of(self, name: str) -> Interval:
         """What the hyperparameter ``name`` may be."""
-        if name in self.ranges:
-            return self.ranges[name]
-        fraction = re.fullmatch(r"beta\d?|alpha|rho", name)
-        return Interval("[0, 1)" if fraction else "[0, inf)")
+        return range_of(name, self.ranges)
 
     def choose(self, values: Mapping[str, Any]) -> Variant:
         """The variant for these hyperparameters.

@@ -62,10 +62,10 @@ def _functions(rule: Rule) -> list[Callable]:
 def _identity(rule: Rule) -> str:
     """Its name and all that decides what it computes."""
     flags = [sorted(flags) for flags in rule.variants]
-    values = dict(rule.defaults), rule.takes, dict(rule.carry), dict(rule.start), flags
-    values += (rule.own_step, rule.own_decay)
+    values = [dict(rule.defaults), rule.takes, dict(rule.carry), dict(rule.start), flags]
+    values += [rule.own_step, rule.own_decay]
     if rule.sums is not None:
-        values += (dict(rule.sums.kept), rule.sums.whole)
+        values += [dict(rule.sums.kept), rule.sums.whole]
     return f"{rule.name} {values} {[code_hash(f) for f in _functions(rule)]}"
 
 

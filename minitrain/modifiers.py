@@ -86,7 +86,8 @@ class Modifiers:
         if self.ema is not None and self.swa_start is not None:
             raise ValueError("ema and swa_start: accepted: one of them")
         if self.layer_lr is not None:
-            if isinstance(self.layer_lr, str) or not isinstance(self.layer_lr, Sequence):
+            given: Any = self.layer_lr
+            if isinstance(given, str) or not isinstance(given, Sequence):
                 raise ValueError(f"layer_lr: {self.layer_lr!r}; accepted: a factor for each layer")
             for value in self.layer_lr:
                 _check("layer_lr", value, "factors of at least 0", lambda x: x >= 0)

@@ -202,8 +202,10 @@ def _count(
 ) -> fuse.Counts:
     """How many coefficients, terms, kept scalars and factors there are: by asking for them."""
     with np.errstate(all="ignore"):
-        numbers = [np.float64(value) for value in inputs]
-        c = rule.evaluate(1, [np.float64(value) for value in carried], numbers)[0]
+        # NumPy's numbers, since 1 / 0 raises in Python's.
+        numbers: list[float] = [np.float64(value) for value in inputs]
+        before: list[float] = [np.float64(value) for value in carried]
+        c = rule.evaluate(1, before, numbers)[0]
         if rule.sums is None:
             return fuse.Counts(len(c), 0, 0, 0)
         one = np.ones(1)

@@ -23,12 +23,16 @@ def matrix_names() -> list[str]:
     return [*_matrix.names(), "lbfgs"]
 
 
-def get(optimizer: "str | _rule.Rule | Optimizer", **hyperparameters: Any) -> Optimizer:
+def get(
+    optimizer: "str | _rule.Rule | _matrix.MatrixRule | Optimizer", **hyperparameters: Any
+) -> Optimizer:
     """An optimizer from its name, its rule, or an optimizer (whose values may be replaced)."""
     if isinstance(optimizer, Optimizer):
         return optimizer.replace(**hyperparameters) if hyperparameters else optimizer
-    if isinstance(optimizer, _matrix.MatrixRule) or str(optimizer).lower() in _matrix.names():
+    if isinstance(optimizer, _matrix.MatrixRule):
         return MatrixOptimizer(optimizer, **hyperparameters)
+    if str(optimizer).lower() in _matrix.names():
+        return MatrixOptimizer(str(optimizer).lower(), **hyperparameters)
     if str(optimizer).lower() == "lbfgs":
         return LBFGS(**hyperparameters)
     return Optimizer(optimizer, **hyperparameters)

@@ -213,7 +213,7 @@ class Trainer:
         started, reason = time.perf_counter(), ""
 
         def history() -> History:
-            arrays = {name: np.array(values) for name, values in columns.items()}
+            arrays: dict[str, Any] = {name: np.array(found) for name, found in columns.items()}
             return History(**arrays, steps_per_epoch=1)
 
         def seen(loss: float, gradient: np.ndarray) -> bool:

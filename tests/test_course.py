@@ -60,7 +60,7 @@ def train_plainly(update, lr, chosen):
         (mt.optimizers.RMSprop(lr=0.01), rmsprop),
         (mt.optimizers.Adam(lr=0.05), adam),
     ],
-    ids=repr,
+    ids=lambda what: getattr(what, "__name__", repr(what)),
 )
 @pytest.mark.parametrize("threads", [1, 2])
 def test_momentum_moves(text, optimizer, update, threads):

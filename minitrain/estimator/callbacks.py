@@ -8,10 +8,10 @@ try:
     from sklearn.callback._callback_support import callback_management_context as managed
 except ImportError:  # before 1.9: no set_callbacks; the parameter `callbacks` works everywhere
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef,unused-ignore]
         pass
 
-    def managed(estimator: Any) -> Any:  # type: ignore[no-redef]
+    def managed(estimator: Any) -> Any:  # type: ignore[no-redef,unused-ignore]
         return nullcontext()
 
 
