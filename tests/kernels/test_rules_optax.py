@@ -183,6 +183,10 @@ def madgrad(p, gradients, lr, momentum, eps, weight_decay, **_):
         yield p
 
 
+def named(what):
+    return getattr(what, "__name__", str(what))
+
+
 RESTATED = [
     ("madgrad", madgrad, {}),
     ("madgrad", madgrad, {"momentum": 0.0, "lr": 0.1, "eps": 1e-2, "weight_decay": 0.1}),
@@ -204,7 +208,7 @@ RESTATED = [
 
 
 @each_step
-@pytest.mark.parametrize("name, formula, given", RESTATED, ids=str)
+@pytest.mark.parametrize("name, formula, given", RESTATED, ids=named)
 def test_restated(name, formula, given, which):
     optimizer = optimizers.get(name, **given)
     theta, gradients = cases.drawn("float64")
