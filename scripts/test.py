@@ -15,6 +15,8 @@ from pathlib import Path
 
 from _environment import ROOT, ensure
 
+# A file's tests stay in one process, so that what they compile and train once is there for all.
+BOTH_CORES = ("-n", "2", "--dist", "loadfile")
 LEAST_COVERAGE = 95  # per cent of the lines of kernels/
 
 
@@ -49,11 +51,11 @@ def both_lanes():
         measure = ("--cov", "--cov-report=")
 
         title("Lane 1 of 2: every test")
-        failed["lane 1"] = pytest(*measure, **data, **compiled)
+        failed["lane 1"] = pytest(*measure, *BOTH_CORES, **data, **compiled)
 
         title("Lane 2 of 2: kernels/ as plain Python (NUMBA_DISABLE_JIT=1)")
         kernels = ("--cov-append", "-m", "not compiled", "tests/kernels")
-        failed["lane 2"] = pytest(*measure, *kernels, **data, **plain)
+        failed["lane 2"] = pytest(*measure, *kernels, *BOTH_CORES, **data, **plain)
 
         title("Lines of kernels/ that neither lane reached")
         report = ("report", "--include=kernels/*", f"--fail-under={LEAST_COVERAGE}")

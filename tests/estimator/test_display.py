@@ -1,9 +1,8 @@
+import matplotlib
 import numpy as np
-import pytest
 
 import minitrain as mt
 
-matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 

@@ -1,7 +1,9 @@
 """Files and exports compute what the estimator does; what is damaged is not loaded."""
 
 import ctypes
+import importlib
 import json
+import os
 import shutil
 import subprocess
 
@@ -39,7 +41,6 @@ def output(estimator, X):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_saved_is_loaded(kind, classes, numbers, tmp_path):
-    pytest.importorskip("safetensors")
     estimator, X = fitted(kind, classes, numbers, solver=mt.optimizers.AdamW(lr=0.01))
     estimator.save(tmp_path / "model")
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
@@ -55,7 +56,6 @@ def test_saved_is_loaded(kind, classes, numbers, tmp_path):
 
 
 def test_what_cannot_be_saved_is_named(classes, numbers, tmp_path):
-    pytest.importorskip("safetensors")
     with pytest.raises(NotFittedError):
         mt.MLPClassifier().save(tmp_path / "model")
     estimator, _ = fitted("three", classes, numbers, callbacks=[print])
@@ -71,7 +71,6 @@ def test_what_cannot_be_saved_is_named(classes, numbers, tmp_path):
 
 def test_every_damage_is_seen(classes, numbers, tmp_path):
     """Cut anywhere, or with any bit of any byte flipped: refused, or the same model."""
-    pytest.importorskip("safetensors")
     estimator, X = fitted("three", classes, numbers)
     path = tmp_path / "model"
     estimator.save(path)
@@ -92,7 +91,7 @@ def test_every_damage_is_seen(classes, numbers, tmp_path):
 
 
 def test_a_newer_format_is_refused(classes, numbers, tmp_path):
-    numpy = pytest.importorskip("safetensors.numpy")
+    numpy = importlib.import_module("safetensors.numpy")
     header = {"format": files.VERSION + 1}
     path = tmp_path / "model"
     path.write_bytes(numpy.save({"a": np.zeros(1)}, {"minitrain": json.dumps(header)}))
@@ -104,7 +103,6 @@ def test_a_newer_format_is_refused(classes, numbers, tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(classes, numbers, tmp_path, monkeypatch):
-    pytest.importorskip("safetensors")
     estimator, _ = fitted("three", classes, numbers)
     path = tmp_path / "model"
     estimator.save(path)
@@ -156,8 +154,7 @@ def test_c_header(kind, dtype, rtol, classes, numbers, tmp_path):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_onnx(kind, activation, classes, numbers, tmp_path):
-    pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
+    runtime = importlib.import_module("onnxruntime")
     estimator, X = fitted(kind, classes, numbers, "float32", activation)
     estimator.to_onnx(tmp_path / "model.onnx")
     session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -166,7 +163,10 @@ def test_onnx(kind, activation, classes, numbers, tmp_path):
 
 
 def test_torch(classes, numbers):
-    torch = pytest.importorskip("torch")
+    if os.environ.get("MINITRAIN_LIVE") == "1":
+        torch = importlib.import_module("torch")  # missing there is a failure
+    else:
+        torch = pytest.importorskip("torch")
     from torch import nn
 
     estimator, X = fitted("three", classes, numbers, activation="gelu")
