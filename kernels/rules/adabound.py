@@ -35,10 +35,11 @@ def adabound(p, g, m, v, c):
 
     m <- beta1 * m + (1 - beta1) * g
     v <- beta2 * v + (1 - beta2) * g²
-    a = lr * sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + eps)
-    p <- p - clip(a, final_lr * (1 - 1 / (gamma * t + 1)), final_lr * (1 + 1 / (gamma * t))) * m
+    a = sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + eps)
+    p <- p - lr * clip(a, r * (1 - 1 / (gamma * t + 1)), r * (1 + 1 / (gamma * t))) * m
 
-    amsbound: the largest v so far takes the place of v.  A schedule scales final_lr with lr.
+    r is final_lr / lr, so that the bounds close on final_lr; a schedule scales it as well.
+    amsbound: the largest v so far takes the place of v.
 
     Elsewhere: as the authors' code, not as the paper: eps is added to the uncorrected v, and the
     rate that is bounded holds the correction of m.

@@ -72,8 +72,10 @@ def _tasks() -> Iterator[tuple[str, Callable[[], Any]]]:
         for loss in LOSSES:
             yield f"training with {loss}, {dtype}", partial(_use_network, loss, dtype)
         for name in optimizers.names():
-            for flags in rules.get(name).variants:
-                optimizer = optimizers.get(name, **dict.fromkeys(flags, True))
+            rule = rules.get(name)
+            for flags in rule.variants:
+                on = {flag: isinstance(rule.defaults[flag], bool) or 0.5 for flag in flags}
+                optimizer = optimizers.get(name, **on)
                 what = " + ".join([name, *sorted(flags)])
                 yield f"{what}, {dtype}", partial(_use_optimizer, optimizer, dtype)
 

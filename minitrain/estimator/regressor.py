@@ -137,8 +137,6 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if y.dtype.kind not in "biuf":
-            raise TypeError(f"y: holds {y.dtype}, not numbers")
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"y: {y.min()}; accepted with loss='poisson': numbers of at least 0")
         return X, y
@@ -147,6 +145,8 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         return self._validate_rows(X, y, reset)
 
     def _encode(self, y: Any, seen: bool = False) -> np.ndarray:
+        if y.dtype.kind not in "biuf":
+            raise TypeError(f"y: holds {y.dtype}, not numbers")
         return y.reshape(len(y), -1)
 
     def _n_outputs(self, encoded: np.ndarray) -> int:

@@ -1,5 +1,6 @@
 import matplotlib
 import numpy as np
+import pytest
 
 import minitrain as mt
 

@@ -140,9 +140,17 @@ def compare(ours_kind, their_kind, X, y, w, options):
         return
     if is_well_behaved(theirs) and ours.coefs_[0].dtype == np.float64:
         np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-6, atol=1e-9)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            assert ours.predict(X).shape == theirs.predict(X).shape
+        assert predicted(ours, X) == predicted(theirs, X)
+
+
+def predicted(fitted, X):
+    """The shape of what is predicted, or the kind of error: predict takes less than fit does."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return fitted.predict(X).shape
+        except Exception as error:
+            return type(error)
 
 
 @pytest.mark.compiled

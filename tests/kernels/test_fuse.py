@@ -85,7 +85,7 @@ def compare(optimizer, dtype, size, blocks=None, steps=STEPS):
     assert states[0].t == states[1].t == steps
     if size:
         assert np.isfinite(fused).all()
-        assert (fused != start).all()
+        assert (fused != start).mean() > 0.9  # LARS's step may be less than an ulp of a parameter
 
 
 @each_dtype

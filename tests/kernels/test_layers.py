@@ -208,6 +208,9 @@ def test_against_torch_autograd(activation, loss, sizes, dtype, tolerance, torch
         value = F.cross_entropy(z, torch.tensor(y, dtype=torch.int64))
     elif loss == "binary_cross_entropy":
         value = F.binary_cross_entropy_with_logits(z, torch.tensor(y, dtype=z.dtype))
+    elif loss == "poisson":  # torch leaves out what does not depend on z
+        t = torch.tensor(y, dtype=z.dtype).reshape(z.shape)
+        value = F.poisson_nll_loss(z, t) + (torch.special.xlogy(t, t) - t).mean()
     else:
         value = F.mse_loss(z, torch.tensor(y))
     value.backward()
