@@ -62,7 +62,7 @@ def _functions(rule: Rule) -> list[Callable]:
 def _identity(rule: Rule) -> str:
     """Its name and all that decides what it computes."""
     flags = [sorted(flags) for flags in rule.variants]
-    values = [dict(rule.defaults), rule.takes, dict(rule.carry), dict(rule.start), flags]
+    values: list[Any] = [dict(rule.defaults), rule.takes, dict(rule.carry), dict(rule.start), flags]
     values += [rule.own_step, rule.own_decay]
     if rule.sums is not None:
         values += [dict(rule.sums.kept), rule.sums.whole]
