@@ -4,9 +4,9 @@ One call runs any number of steps, across as many epochs as they take, without P
 the GIL.  The order of the rows is a pure function of (seed, epoch), so a training may be cut into
 calls anywhere and gives the same bits.
 
-Any number of threads may enter the same call, each with its own number; they share the rows of a
-mini-batch and then the weights of the layers, part by part, and meet at barriers.  Who computes a
-number does not change it, so the result does not depend on how many they are.
+Any number of threads may enter the same call, each with its own number; they share each layer's
+product, then the weights of all layers, part by part, and meet at barriers.  Who computes a number
+does not change it, so the result does not depend on how many they are.
 """
 
 from collections import namedtuple
@@ -19,26 +19,26 @@ from . import layers
 from ._jit import COMPILED, address_of, inline, jit
 from .borrow import borrowed
 from .fuse import call
+from .gemm import MOST_ROWS, PANEL, Panels, panel_width, place
 from .layers import (
     B_,
     I_,
     O_,
-    STEP,
+    SIZE,
     W_,
     Y_,
-    backward,
     bias_gradient,
-    forward,
+    layer_backward,
+    layer_forward,
     output_loss,
     squares,
-    transpose_weights,
     weigh_rows,
     weight_gradient,
 )
 from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
 from .random import shuffle, words
-from .threads import PLACES, ROWS_TAKEN, WEIGHTS_TAKEN, abort, meet, portion, share, take
+from .threads import PARTS_TAKEN, PLACES, WEIGHTS_TAKEN, abort, meet, other, share, take
 from .tile import lanes, load, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
@@ -62,7 +62,7 @@ LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
 COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
 
 _ORDER, _FILL = 1, 2  # purposes of random words, so that no two draws share them
-_ROWS = 16  # threads share rows in such portions: the height of a tile
+_FEW_ROWS = 32  # of a block that a thread takes: as many as pay for copying a block of W
 _HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
 
 
@@ -123,17 +123,26 @@ def announce(data, rows, begin, end):
 
 
 @inline
+def into_panels(panels, i, values, v, n):
+    """Row i of panels = values[v : v + n] of the flat numbers."""
+    width = panel_width(panels.numbers)
+    for j in range(0, n, width):
+        copy_row(panels.numbers, place(panels, i, j), values, v + j, min(n - j, width))
+
+
+@inline
 def gather(work, data, rows, begin, end):
     """Copy rows[begin … end] of the data into the workspace."""
     layers = work.plan.shape[0] - 1
-    x, y = work.plan[layers], work.plan[layers - 1]
+    p = work.plan[layers]
+    x, targets = Panels(work.numbers, p[Y_], p[SIZE]), Panels(work.targets, 0, p[SIZE])
     I, O = data.X.shape[1], data.targets.shape[1]
     for r in range(begin, end):
-        copy_row(work.numbers, x[Y_] + r * x[STEP], data.X, rows[r] * I, I)
+        into_panels(x, r, data.X, rows[r] * I, I)
         if data.labels.size:
             work.labels[r] = data.labels[rows[r]]
         else:
-            copy_row(work.targets, r * y[STEP], data.targets, rows[r] * O, O)
+            into_panels(targets, r, data.targets, rows[r] * O, O)
 
 
 @inline
@@ -165,49 +174,81 @@ def penalty(theta, work, data, rows):
     return decay, 0.5 * decay * squares(theta, work)
 
 
-@jit(by_address=True)
-def pass_rows(theta, work, data, rows, begin, end, with_gradient, thread):
-    """Gather, forward and loss of rows begin … end of a mini-batch; and dz of all layers."""
-    if begin < end:
-        gather(work, data, rows, begin, end)
-        forward(theta, work, begin, end)
-        output_loss(work, begin, end, rows.size, thread)
-        weigh(work, data, rows, begin, end)
-        if with_gradient:
-            backward(theta, work, begin, end)
-
-
 @inline
-def pass_parts(theta, work, data, rows, with_gradient, team):
-    """`pass_rows` of all rows: this thread's part of them, with the others."""
+def layer_pass(product, theta, work, l, B, columns, phase, team):
+    """``product`` of a layer for all rows and so many columns, with the other threads.
+
+    They take panels of columns; of a narrow layer, parts of panels.
+    """
     thread, threads, shared = team
-    begin, part, mine = 0, 0, take(shared, ROWS_TAKEN, threads, -1)
-    while begin < rows.size:
-        end = begin + portion(rows.size - begin, _ROWS, threads)
-        if part == mine:
-            call(work.pass_rows, (theta, work, data, rows, begin, end, with_gradient, thread))
-            mine = take(shared, ROWS_TAKEN, threads, mine)
-        begin, part = end, part + 1
+    if threads == 1:
+        product(theta, work, l, 0, B, 0, columns, 0)
+        return True
+    if thread == 0:
+        shared[other(phase)] = 0
+    width = PANEL * lanes(theta)
+    across = (columns + width - 1) // width
+    down = min((4 * threads + across - 1) // across, (B + _FEW_ROWS - 1) // _FEW_ROWS)
+    part = take(shared, phase, threads, -1)
+    while part < across * down:
+        left = part // down * width
+        begin, end = share(B, MOST_ROWS, part % down, down)
+        if begin < end:
+            product(theta, work, l, begin, end, left, min(left + width, columns), thread)
+        part = take(shared, phase, threads, part)
+    return meet(shared, threads)
+
+
+@jit(by_address=True)
+def pass_batch(theta, work, data, rows, with_gradient, team):
+    """Gather, forward and loss of a mini-batch; and dz of all layers.
+
+    Threads that come back from here have to meet before they read what others have computed.
+    """
+    thread, threads, shared = team
+    B, layers = rows.size, work.plan.shape[0] - 1
+    begin, end = share(B, MOST_ROWS, thread, threads)
+    gather(work, data, rows, begin, end)
+    phase = PARTS_TAKEN
+    if thread == 0:
+        shared[phase] = 0
+    if not meet(shared, threads):
+        return
+    for l in range(layers):
+        if not layer_pass(layer_forward, theta, work, l, B, work.plan[l, O_], phase, team):
+            return
+        phase = other(phase)
+    begin, end = share(B, lanes(theta), thread, threads)
+    if begin < end:
+        output_loss(work, begin, end, B, thread)
+        weigh(work, data, rows, begin, end)
+    if not with_gradient or not meet(shared, threads):
+        return
+    for l in range(layers - 1, 0, -1):
+        if not layer_pass(layer_backward, theta, work, l, B, work.plan[l, I_], phase, team):
+            return
+        phase = other(phase)
 
 
 @cache
-def _pass_address(dtype, workspace_type):
+def _pass_address(dtype, workspace_type, team_type):
     T, integers = from_dtype(dtype), types.int64[::1]
     rows = types.Array(T, 2, "C", readonly=True)
     weights = types.Array(T, 1, "C", readonly=True)
     data = types.NamedTuple(
         (rows, types.Array(types.int64, 1, "C", readonly=True), rows, weights), Data
     )
-    arguments = (T[::1], workspace_type, data, integers, *[types.int64] * 4)
-    return address_of(pass_rows, types.void(*arguments))
+    arguments = (T[::1], workspace_type, data, integers, types.int64, team_type)
+    return address_of(pass_batch, types.void(*arguments))
 
 
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=layers.PLAIN):
-    """`layers.workspace`, with the place of pass_rows."""
+    """`layers.workspace`, with the place of pass_batch."""
     work = layers.workspace(sizes, codes, loss, rows, dtype, threads, objective)
     if not COMPILED:
-        return work._replace(pass_rows=pass_rows)
-    return work._replace(pass_rows=_pass_address(work.numbers.dtype, typeof(work)))
+        return work._replace(pass_batch=pass_batch)
+    where = _pass_address(work.numbers.dtype, typeof(work), typeof(team()[0]))
+    return work._replace(pass_batch=where)
 
 
 @inline
@@ -230,10 +271,9 @@ def mean_loss(theta, work, data, team):
     loss, right = 0.0, 0.0
     for start in range(0, n, most):
         rows = np.arange(start, min(start + most, n))
-        pass_parts(theta, work, data, rows, 0, team)
+        call(work.pass_batch, (theta, work, data, rows, 0, team))
         if not meet(team.shared, team.threads):
             return np.nan, np.nan
-        team.shared[ROWS_TAKEN] = 0
         part_loss, part_right = summed(work, rows.size)
         loss += part_loss
         right += part_right
@@ -245,20 +285,12 @@ def mean_loss(theta, work, data, team):
 evaluate = jit(mean_loss)
 
 
-@inline
-def transpose_all(theta, work, team):
-    for l in range(1, work.plan.shape[0] - 1):
-        first, last = share(work.plan[l, I_], lanes(theta), team.thread, team.threads)
-        transpose_weights(theta, work, l, first, last)
-
-
 @jit
 def loss_gradient(gradient, theta, work, data, rows):
     """The objective for these rows; its gradient goes into the flat ``gradient``."""
     B = rows.size
-    for l in range(1, work.plan.shape[0] - 1):
-        transpose_weights(theta, work, l, 0, work.plan[l, I_])
-    call(work.pass_rows, (theta, work, data, rows, 0, B, 1, 0))
+    alone = Team(0, 1, np.zeros(PLACES, np.int64))
+    call(work.pass_batch, (theta, work, data, rows, 1, alone))
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
         bias_gradient(gradient, work, l, B)
@@ -278,21 +310,27 @@ def predict(out, theta, work, data):
     """Raw outputs z (n, O) of the network for all rows of the data, which needs X alone."""
     n, most = data.X.shape[0], work.labels.size
     layers = work.plan.shape[0] - 1
-    x, y = work.plan[layers], work.plan[layers - 1]
+    p, q = work.plan[layers], work.plan[layers - 1]
+    x, y = Panels(work.numbers, p[Y_], p[SIZE]), Panels(work.numbers, q[Y_], q[SIZE])
     I, O = data.X.shape[1], out.shape[1]
     for start in range(0, n, most):
         B = min(most, n - start)
         for r in range(B):
-            copy_row(work.numbers, x[Y_] + r * x[STEP], data.X, (start + r) * I, I)
-        forward(theta, work, 0, B)
+            into_panels(x, r, data.X, (start + r) * I, I)
+        for l in range(layers):
+            layer_forward(theta, work, l, 0, B, 0, work.plan[l, O_], 0)
+        width = panel_width(out)
         for r in range(B):
-            copy_row(out, (start + r) * O, work.numbers, y[Y_] + r * y[STEP], O)
+            for j in range(0, O, width):
+                at = (start + r) * O + j
+                copy_row(out, at, work.numbers, place(y, r, j), min(O - j, width))
 
 
 @inline
 def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
     """Gradient and optimizer step of all weights, a part at a time while it is in the cache."""
     _, threads, shared = team
+    width = panel_width(theta)
     part, mine = 0, take(shared, WEIGHTS_TAKEN, threads, -1)
     for l in range(work.plan.shape[0] - 1):
         p = work.plan[l]
@@ -302,7 +340,7 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
         alike = (
             W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
         )
-        height = max(lanes(theta), _HOT // p[O_] // lanes(theta) * lanes(theta))
+        height = max(1, _HOT // p[O_] // width) * width
         for i in range(0, p[I_], height):
             if part == mine:
                 j = min(i + height, p[I_])
@@ -313,7 +351,6 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
                     if alike:
                         block[1] += p[O_]
                 call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
-                transpose_weights(theta, work, l, i, j)
                 if j == p[I_] and not alike:
                     block[0], block[1] = p[B_], p[B_] + p[O_]
                     call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
@@ -377,10 +414,8 @@ def train(
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads = thread == 0
-    if fresh:
-        transpose_all(theta, work, team)
-        if leads:
-            draw_order(order, sampling, first // sampling.steps)
+    if fresh and leads:
+        draw_order(order, sampling, first // sampling.steps)
     for s in range(rates.size):
         step = first + s
         epoch, batch = step // sampling.steps, step % sampling.steps
@@ -409,7 +444,7 @@ def train(
         if phased.collect:
             call(phased.collect, (theta, gradient, work, data, rows, phased, team))
         else:
-            pass_parts(theta, work, data, rows, 1, team)
+            call(work.pass_batch, (theta, work, data, rows, 1, team))
         added = 0.0
         if leads and work.objective.l2 != 0.0:
             decay, added = penalty(theta, work, data, rows)
@@ -423,8 +458,6 @@ def train(
             loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
-        if leads:
-            shared[ROWS_TAKEN] = 0
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
             copy_row(good, begin, evaluated, begin, end - begin)

@@ -1,33 +1,33 @@
 """The matrix products of a dense layer, held in registers: y = f(x W + b), dx = (dy Wᵀ) · f', dW.
 
 The whole idea.  A product of matrices is a sum of outer products: for each k, column k of x times
-row k of W.  A *tile* of the result, 16 rows of one 16-lane vector, fits into half of the 32
+row k of W.  A *tile* of the result, 8 rows of two 16-lane vectors, fits into half of the 32
 registers, and stays there for all k:
 
-    C = C + x[i : i + 16, k] ⊗ W[k, j : j + 16]
+    C = C + x[i : i + 8, k] ⊗ W[k, j : j + 32]
 
-That is one load (the row of W) and 16 fused multiply-adds, each with one number of x, which the
-instruction itself reads from memory and repeats in all lanes.  Nothing else is in the loop: no
-store, no horizontal sum, no packing of x, whose rows and columns may lie at any stride.  So the
-same loop does xᵀ dy: a transposed x only swaps its strides.  Only W must have its columns side by
-side, so dy Wᵀ first transposes W (`pack`), which costs 1/(16 · rows of dy) as much as the product.
+That is two loads (the row of W), 8 numbers of x, each repeated in all lanes by the instruction that
+reads it, and 16 fused multiply-adds.  Nothing else is in the loop: no store, no horizontal sum and
+no address that is not a constant away from the one before.  A core with two fma units and two loads
+a cycle is busy with fma alone; of 16 × 1 registers, each fma would need a load of its own.
+
+For that what belongs to a mini-batch is kept in *panels* of 32 columns: a panel's rows stand one
+after the other.  So the 8 numbers of x are always 32 apart, or, since xᵀ dy reads the same panels
+with rows and columns exchanged, side by side; all that a tile reads is in a few pages, in order.
+Panels are padded to whole tiles, which needs no special case for the last rows of a mini-batch.
+
+W is in memory as the user sees it, one row after the other.  A large one has rows that lie pages
+apart: then a block of 128 × 32 is copied first (`pack`) to where it stays in the first cache while
+all tiles of its columns are computed.  So is Wᵀ, transposed on the way.  A copy costs as much as
+the products with 4 rows of x, 16 where it is transposed.
 
 The tile begins as the bias and goes through the activation (or the gradient of one) before it is
-stored once.  Rows that do not fill a tile are covered by one that overlaps the one before: it
-computes the same numbers again.  Columns that do not fill a vector are masked.
+stored.  If there are more than 128 terms in each sum, it is stored after 128, and loaded again.
 
-Every number is the same chain of fma, k = 0, 1, 2, …, whatever the tile, the thread or the
-processor, so results are the same bits everywhere.
+Every number is the same chain of fma, k = 0, 1, 2, …, whatever the tile, the block, the thread or
+the processor, so results are the same bits everywhere.
 
-Measured (Zen 4 core, float32, GFLOP/s; the roof, fma on registers alone, was 110):
-
-    rows × columns × depth   16 × 16 tile   8 × 32    6 × 64    14 × 32   12 × 32
-    32 × 64 × 64             105            102       93        78        spills
-    64 × 128 × 64            103            98        98        88
-    128 × 128 × 256          108            104       105       97
-    16 × 16 × 16             87
-
-On a processor with 16 registers (AVX2) the tile has 6 rows, of two registers each.
+On a processor with 16 registers (AVX2) the tile has 4 rows, of two registers each.
 """
 
 from collections import namedtuple
@@ -52,16 +52,21 @@ from .tile import (
     transpose,
 )
 
-# Element (i, j) of a matrix is numbers[start + i · row + j · column]; of a matrix in panels (the
-# right factor), numbers[start + i · row + (j // LANES) · column + j % LANES].
-Matrix = namedtuple("Matrix", "numbers start row column")
+# Element (i, j) is numbers[start + i · row + j]: W, dW, and b, whose row is 0.
+Matrix = namedtuple("Matrix", "numbers start row")
 
-# What happens to a tile before it is stored: ``code`` is that of an activation, the rest then says
-# where pre-activations z go (the place of the result itself, unless they are needed later), or
+# Element (i, j) is numbers[place(panels, i, j)]; what belongs to the rows of a mini-batch.
+Panels = namedtuple("Panels", "numbers start panel")
+
+# What happens to a tile before it is stored: ``code`` is that of an activation, and its derivative
+# will be computed from the pre-activations, if they are kept at ``start``, else from the result; or
 # DERIVATIVE + the code: multiply by the derivative, computed from what is there (z for GELU and
-# SiLU, else the activation's value).
-Epilogue = namedtuple("Epilogue", "code numbers start row")
+# SiLU, else the activation's value).  It is in the numbers of the result, in panels as long.
+Epilogue = namedtuple("Epilogue", "code start")
 DERIVATIVE = 16
+
+DEPTH = 128  # terms of a sum that are added without a pause: a block of W takes 16 KiB
+NEAR = 8192  # a W of so many numbers stays in the first cache as it is
 
 
 # Processors with 32 registers of 512 bits, by LLVM's names (for NUMBA_CPU_NAME).
@@ -83,147 +88,238 @@ def _wide():
     return llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 
 
-ROWS = 16 if _wide() else 6
+# Of a tile: rows, and vectors in each.  Of a panel: vectors in a row, anywhere.
+ROWS, WIDTH = (8, 2) if _wide() else (4, 1)
+PANEL = 2
+MOST_ROWS = 8  # panels have whole tiles of any processor, so that their size is the same on all
 
 
-def _tile(rows):
+@inline
+def panel_width(numbers):
+    return PANEL * lanes(numbers)
+
+
+@inline
+def place(X, i, j):
+    """Where element (i, j) of panels is."""
+    width = panel_width(X.numbers)
+    return X.start + j // width * X.panel + i * width + j % width
+
+
+def _forward_tile(width):
     @inline
-    def tile(Y, X, W, b, Z, i, j, n, depth):
-        """Rows i … i + rows of Y, n columns from j on; returns nothing, writes once."""
-        if b.start < 0:
-            C = splat_tile(rows, Y.numbers, 0.0)
+    def tile(Y, X, W, b, Z, i, j, n, first, last, ends):
+        """Adds the terms first … last to ROWS rows of Y from row i on, n columns from j on."""
+        numbers, step = Y.numbers, panel_width(Y.numbers)
+        y = place(Y, i, j)
+        if first > 0:
+            C = load_tile(ROWS, width, numbers, y, step)
+        elif b.start < 0:
+            C = splat_tile(ROWS, width, numbers, 0.0)
         else:
-            C = load_tile(rows, b.numbers, b.start + j, 0, n)
+            C = load_tile(ROWS, width, b.numbers, b.start + j, 0, n)
 
-        x, w = X.start + i * X.row, W.start + j // lanes(Y.numbers) * W.column
-        for k in range(depth):
-            row = load(W.numbers, w + k * W.row, n)
-            C = plus_outer(C, X.numbers, x + k * X.column, X.row, row)
+        w = W.start
+        for p in range(first, last, step):
+            x, depth = place(X, i, p), min(step, last - p)
+            for k in range(x, x + depth // 2 * 2, 2):
+                C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
+                w += W.row
+                C = plus_outer(C, X.numbers, k + 1, step, load_tile(1, width, W.numbers, w, 0))
+                w += W.row
+            if depth % 2:
+                k = x + depth - 1
+                C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
 
-        z, epilogue = Z.start + i * Z.row + j, Z.code
-        if epilogue == f.RELU:
+        if not ends:
+            store_tile(numbers, y, step, C)
+            return
+        code, z = Z.code, Z.start + (y - Y.start)
+        if code == f.RELU:
             C = f.relu_forward(C)
-        elif epilogue == f.LEAKY_RELU:
+        elif code == f.LEAKY_RELU:
             C = f.leaky_relu_forward(C)
-        elif epilogue >= DERIVATIVE + f.RELU:
-            a = load_tile(rows, Z.numbers, z, Z.row, n)
-            if epilogue == DERIVATIVE + f.RELU:
+        elif code >= DERIVATIVE + f.RELU:
+            a = load_tile(ROWS, width, numbers, z, step)
+            if code == DERIVATIVE + f.RELU:
                 C = f.relu_backward(C, a)
-            elif epilogue == DERIVATIVE + f.LEAKY_RELU:
+            elif code == DERIVATIVE + f.LEAKY_RELU:
                 C = f.leaky_relu_backward(C, a)
-            elif epilogue == DERIVATIVE + f.TANH:
+            elif code == DERIVATIVE + f.TANH:
                 C = f.tanh_backward(C, a)
-            elif epilogue == DERIVATIVE + f.SIGMOID:
+            elif code == DERIVATIVE + f.SIGMOID:
                 C = f.sigmoid_backward(C, a)
-        y = Y.start + i * Y.row + j
-        if f.TANH <= epilogue < DERIVATIVE:
-            store_tile(Z.numbers, z, Z.row, C, n)
-        else:
-            store_tile(Y.numbers, y, Y.row, C, n)
+        store_tile(numbers, z if f.TANH <= code < DERIVATIVE else y, step, C)
 
     return tile
 
 
-tall_tile, low_tile, row_tile = _tile(ROWS), _tile(4), _tile(1)
-
-
 @inline
-def activate(Y, Z, rows, j, n):
+def activate(Y, Z, begin, end, j, width):
     """Y = f(Z) for the dear activations; the numbers are still in the first cache."""
-    for r in range(rows):
-        z = load(Z.numbers, Z.start + r * Z.row + j, n)
-        if Z.code == f.TANH:
-            y = f.tanh_forward(z)
-        elif Z.code == f.SIGMOID:
-            y = f.sigmoid_forward(z)
-        elif Z.code == f.GELU:
-            y = f.gelu_forward(z)
-        else:
-            y = f.silu_forward(z)
-        store(Y.numbers, Y.start + r * Y.row + j, y, n)
+    for i in range(begin, end):
+        y = place(Y, i, j)
+        for v in range(0, width, lanes(Y.numbers)):
+            x = load(Y.numbers, Z.start + (y - Y.start) + v)
+            if Z.code == f.TANH:
+                x = f.tanh_forward(x)
+            elif Z.code == f.SIGMOID:
+                x = f.sigmoid_forward(x)
+            elif Z.code == f.GELU:
+                x = f.gelu_forward(x)
+            else:
+                x = f.silu_forward(x)
+            store(Y.numbers, y + v, x)
 
 
 @inline
-def chain(Y, Z, rows, j, n):
+def chain(Y, Z, begin, end, j, width):
     """Y = Y · f'(Z) for the two activations whose derivative needs exp."""
-    for r in range(rows):
-        z = load(Z.numbers, Z.start + r * Z.row + j, n)
-        y = load(Y.numbers, Y.start + r * Y.row + j, n)
-        y = f.gelu_backward(y, z) if Z.code == DERIVATIVE + f.GELU else f.silu_backward(y, z)
-        store(Y.numbers, Y.start + r * Y.row + j, y, n)
+    for i in range(begin, end):
+        y = place(Y, i, j)
+        for v in range(0, width, lanes(Y.numbers)):
+            z, x = load(Y.numbers, Z.start + (y - Y.start) + v), load(Y.numbers, y + v)
+            if Z.code == DERIVATIVE + f.GELU:
+                x = f.gelu_backward(x, z)
+            else:
+                x = f.silu_backward(x, z)
+            store(Y.numbers, y + v, x)
+
+
+@inline
+def pack(P, W, k, j, depth, n):
+    """P = the block of W from (k, j) on: ``depth`` rows of n numbers, a panel's width apart."""
+    for i in range(depth):
+        row = load_tile(1, PANEL, W.numbers, W.start + (k + i) * W.row + j, 0, n)
+        store_tile(P, i * panel_width(P), 0, row)
+
+
+@inline
+def pack_transposed(P, W, k, j, depth, n):
+    """P = the block of Wᵀ from (k, j) on: P[i, c] = W[j + c, k + i]."""
+    L = lanes(P)
+    for c in range(0, min(n, panel_width(P)), L):
+        for i in range(0, depth, L):
+            w = W.start + (j + c) * W.row + k + i
+            x = load_square(W.numbers, w, W.row, n - c, depth - i)
+            store_tile(P, i * panel_width(P) + c, panel_width(P), transpose(x))
+
+
+wide_tile, narrow_tile = _forward_tile(WIDTH), _forward_tile(1)
 
 
 @jit(by_address=True)
-def product(Y, X, W, b, Z, rows, columns, depth):
-    """Y = Z(X W + b), with X (rows, depth), W (depth, columns) in panels and Z an Epilogue.
+def product(Y, X, W, b, Z, P, transposed, begin, end, left, right, depth):
+    """Y = Z(X W + b), or X Wᵀ, in the rows begin … end and the columns left … right.
 
-    A negative b.start stands for b = 0.  Y must not overlap X or W.
+    Y and X are Panels, with X (·, depth); W, with all its columns up to ``right``, and b are Matrix
+    and Z an Epilogue.  A negative b.start stands for b = 0.  ``begin`` is a multiple of MOST_ROWS
+    and ``left`` of a panel's width.  Beyond ``end`` and ``right`` what pads the panels is written
+    too.  ``P`` is room for a block: DEPTH rows of a panel's width.
     """
-    L = lanes(Y.numbers)
-    for j in range(0, columns, L):
-        n = min(L, columns - j)
-        i = 0
-        while i < rows:
-            left = rows - i
-            if left > 4 and rows >= ROWS:
-                i = min(i, rows - ROWS)
-                tall_tile(Y, X, W, b, Z, i, j, n, depth)
-                i += ROWS
-            elif left > 1 and rows >= 4:
-                i = min(i, rows - 4)
-                low_tile(Y, X, W, b, Z, i, j, n, depth)
-                i += 4
+    L, across = lanes(Y.numbers), panel_width(Y.numbers)
+    near = not transposed and (depth * right <= NEAR or end - begin <= MOST_ROWS)
+    for first in range(0, max(depth, 1), DEPTH):
+        last = min(first + DEPTH, depth)
+        ends = last == depth
+        for j in range(left, right, across):
+            n = right - j
+            if near and n >= across:
+                block = Matrix(W.numbers, W.start + first * W.row + j, W.row)
             else:
-                row_tile(Y, X, W, b, Z, i, j, n, depth)
-                i += 1
-        if f.TANH <= Z.code < DERIVATIVE:
-            activate(Y, Z, rows, j, n)
-        elif Z.code >= DERIVATIVE + f.GELU:
-            chain(Y, Z, rows, j, n)
+                block = Matrix(P, 0, across)
+                if transposed:
+                    pack_transposed(P, W, first, j, last - first, n)
+                else:
+                    pack(P, W, first, j, last - first, n)
+            for v in range(0, min(n, across), WIDTH * L):
+                part = Matrix(block.numbers, block.start + v, block.row)
+                for i in range(begin, end, ROWS):
+                    if n - v > L and WIDTH > 1:
+                        wide_tile(Y, X, part, b, Z, i, j + v, n - v, first, last, ends)
+                    else:
+                        narrow_tile(Y, X, part, b, Z, i, j + v, n - v, first, last, ends)
+            if ends:
+                if f.TANH <= Z.code < DERIVATIVE:
+                    activate(Y, Z, begin, end, j, min(n, across))
+                elif Z.code >= DERIVATIVE + f.GELU:
+                    chain(Y, Z, begin, end, j, min(n, across))
+
+
+def _weight_tile(width):
+    @inline
+    def tile(G, X, D, i, j, m, n, first, last):
+        """Adds the terms first … last to m rows of G from row i on, n columns from j on."""
+        step = panel_width(X.numbers)
+        g = G.start + i * G.row + j
+        if first == 0:
+            C = splat_tile(ROWS, width, X.numbers, 0.0)
+        else:
+            C = load_tile(ROWS, width, G.numbers, g, G.row, n, m)
+        x, d = place(X, first, i), place(D, first, j)
+        for k in range(0, (last - first) // 2 * 2 * step, 2 * step):
+            C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
+            C = plus_outer(
+                C, X.numbers, x + k + step, 1, load_tile(1, width, D.numbers, d + k + step, 0)
+            )
+        if (last - first) % 2:
+            k = (last - first - 1) * step
+            C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
+        store_tile(G.numbers, g, G.row, C, n, m)
+
+    return tile
+
+
+wide_weights, narrow_weights = _weight_tile(WIDTH), _weight_tile(1)
+
+
+@jit(by_address=True)
+def weight_product(G, X, D, begin, end, columns, depth):
+    """G = Xᵀ D, the rows begin … end of it, which are columns of X.
+
+    X and D are Panels of ``depth`` rows, G (·, columns) is a Matrix; ``begin`` is a multiple of
+    MOST_ROWS.  Nothing beside G is written.
+    """
+    L = lanes(X.numbers)
+    for first in range(0, max(depth, 1), DEPTH):
+        last = min(first + DEPTH, depth)
+        for j in range(0, columns, WIDTH * L):
+            for i in range(begin, end, ROWS):
+                if columns - j > L and WIDTH > 1:
+                    wide_weights(G, X, D, i, j, end - i, columns - j, first, last)
+                else:
+                    narrow_weights(G, X, D, i, j, end - i, columns - j, first, last)
 
 
 @inline
 def column_sums(y, start, X, rows, columns):
     """y[start + j] = X[0, j] + X[1, j] + …: the gradient of a bias."""
-    L = lanes(y)
-    for j in range(0, columns, L):
-        n = min(L, columns - j)
-        s = splat(y, 0.0)
-        for i in range(rows):
-            s = s + load(X.numbers, X.start + i * X.row + j, n)
-        store(y, start + j, s, n)
+    for j in range(0, columns, lanes(y)):
+        s, x = splat(y, 0.0), place(X, 0, j)
+        for _ in range(rows):
+            s = s + load(X.numbers, x)
+            x += panel_width(y)
+        store(y, start + j, s, columns - j)
 
 
-@jit(by_address=True)
-def pack_transposed(P, W, first, last, rows, columns):
-    """Panels of the transpose: P[k, i] = W[i, k] for first ≤ i < last and all k < columns.
-
-    ``first`` is a multiple of LANES, and ``last`` too unless it is ``rows``.  A panel has room for
-    the number of columns rounded up to a multiple of LANES.
-    """
-    L = lanes(P.numbers)
-    for i in range(first, last, L):
-        for k in range(0, columns, L):
-            w, p = W.start + i * W.row + k, P.start + i // L * P.column + k * P.row
-            x = load_square(W.numbers, w, W.row, rows - i, columns - k)
-            store_tile(P.numbers, p, P.row, transpose(x), L)
-
-
-def matrix_type(dtype):
-    """The Numba type of a Matrix of this dtype."""
-    return types.NamedTuple((types.CPointer(from_dtype(dtype)), *[types.int64] * 3), Matrix)
+def matrix_type(dtype, kind=Matrix):
+    """The Numba type of a Matrix, or of Panels, of this dtype."""
+    return types.NamedTuple((types.CPointer(from_dtype(dtype)), types.int64, types.int64), kind)
 
 
 @cache
 def product_address(dtype):
     """Where `product` is compiled, to be called by `fuse.call`: so it is compiled once a dtype, and
     not into each kernel that uses it.  With the JIT off, the function itself."""
-    matrix, pointer = matrix_type(dtype), types.CPointer(from_dtype(dtype))
-    epilogue = types.NamedTuple((types.int64, pointer, types.int64, types.int64), Epilogue)
-    return address_of(product, types.void(*[matrix] * 4, epilogue, *[types.int64] * 3))
+    matrix, panels = matrix_type(dtype), matrix_type(dtype, Panels)
+    epilogue = types.NamedTuple((types.int64, types.int64), Epilogue)
+    room = types.CPointer(from_dtype(dtype))
+    arguments = (panels, panels, matrix, matrix, epilogue, room, *[types.int64] * 6)
+    return address_of(product, types.void(*arguments))
 
 
 @cache
-def pack_address(dtype):
-    """Where `pack_transposed` is compiled."""
-    return address_of(pack_transposed, types.void(*[matrix_type(dtype)] * 2, *[types.int64] * 4))
+def weight_product_address(dtype):
+    """Where `weight_product` is compiled."""
+    matrix, panels = matrix_type(dtype), matrix_type(dtype, Panels)
+    return address_of(weight_product, types.void(matrix, panels, panels, *[types.int64] * 4))

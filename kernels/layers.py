@@ -2,10 +2,10 @@
 
 Shape letters: B rows of a mini-batch, I inputs and O outputs of a layer, P parameters of all.
 
-Rows of a mini-batch do not need each other until the gradients of the weights, so a range of rows
-``begin … end`` goes from the gathered inputs to dz of the first layer on its own; a range of a
-layer's inputs ``first … last`` then gets its part of dW on its own.  That is how threads share the
-work: every number is computed by one thread, in one order, for any number of them.
+A layer's part of a pass is one product, and any block of it, ``begin … end`` of the rows and
+``left … right`` of the columns, is computed on its own; so is the gradient of a range of a layer's
+inputs, ``first … last``.  That is how threads share the work: every number is computed by one
+thread, in one order, for any number of them.
 """
 
 from collections import namedtuple
@@ -16,18 +16,32 @@ import numpy as np
 from . import activations as f
 from ._jit import inline
 from .fuse import call
-from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
+from .gemm import (
+    DEPTH,
+    DERIVATIVE,
+    MOST_ROWS,
+    PANEL,
+    Epilogue,
+    Matrix,
+    Panels,
+    column_sums,
+    place,
+    product_address,
+    weight_product_address,
+)
 from .losses import loss_address
-from .memory import aligned_zeros
+from .memory import LINE, aligned_zeros
 from .simd import fma
 from .tile import address, lanes, load, splat, total
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
-# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last four
-# say where the large kernels are: called there, they are compiled once and not into each caller.
+# or targets, panels of B rows; loss and right (B,): of each row; scratch: of each thread.  The last
+# four say where the large kernels are: called there, they are compiled once and not into each
+# caller.
 Workspace = namedtuple(
     "Workspace",
-    "numbers labels targets loss right scratch plan objective product pack row_losses pass_rows",
+    "numbers labels targets loss right scratch plan objective "
+    "product weight_product row_losses pass_batch",
 )
 
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
@@ -38,11 +52,11 @@ Workspace = namedtuple(
 Objective = namedtuple("Objective", "scale shown cap l2 decay")
 PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
-# Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
-# b (O,) start.  In the numbers: where y (B, O), z (B, O) and dz (B, O) start, their rows STEP
-# apart, and the transpose of W in panels, PANEL apart.  The activation's code.  z is y unless the
-# activation's derivative is computed from z.  The last row is the input: its y is x (B, I).
-W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE = range(11)
+# Columns of the plan (L + 1, 9), a row per layer.  In the flat parameters: where W (I, O) and
+# b (O,) start.  In the numbers: where the panels of y (B, O), z (B, O) and dz (B, O) start, one
+# SIZE after the other.  The activation's code.  z is y unless the activation's derivative is
+# computed from z.  The last row is the input: its y is x (B, I).
+W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE = range(9)
 
 
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
@@ -50,40 +64,37 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
 
     ``codes`` are the activations of the layers, ``loss`` is a loss's name.
     """
-    layers, line = len(sizes) - 1, 64 // np.dtype(dtype).itemsize
-    plan = np.zeros((layers + 1, 11), np.int64)
+    layers, lanes = len(sizes) - 1, LINE // np.dtype(dtype).itemsize
+    width = PANEL * lanes
+    plan = np.zeros((layers + 1, 9), np.int64)
+    plan[:, SIZE] = size = _up(rows, MOST_ROWS) * width
     parameters = numbers = 0
 
-    def reserve(count):
+    def reserve(columns):
         nonlocal numbers
-        numbers += count
-        return numbers - count
+        start, numbers = numbers, numbers + _up(columns, width) // width * size
+        return start
 
-    plan[layers, STEP] = _row_step(sizes[0], line)
-    plan[layers, [Y_, Z_]] = reserve(rows * plan[layers, STEP])
+    plan[layers, [Y_, Z_]] = reserve(sizes[0])
     for l, (I, O) in enumerate(pairwise(sizes)):
-        step = _row_step(O, line)
         plan[l, [W_, B_, I_, O_]] = parameters, parameters + I * O, I, O
         parameters += I * O + O
-        plan[l, [STEP, CODE]] = step, codes[l]
-        plan[l, [Y_, Z_]] = reserve(rows * step)
+        plan[l, CODE] = codes[l]
+        plan[l, [Y_, Z_]] = reserve(O)
         if codes[l] in (f.GELU, f.SILU):
-            plan[l, Z_] = reserve(rows * step)
-        plan[l, DZ_] = reserve(rows * step)
-        if l > 0:
-            plan[l, PANEL] = _up(O, line) * line
-            plan[l, PACKED] = reserve(_up(I, line) // line * plan[l, PANEL])
+            plan[l, Z_] = reserve(O)
+        plan[l, DZ_] = reserve(O)
     return Workspace(
         aligned_zeros(numbers, dtype),
         np.zeros(rows, np.int64),
-        aligned_zeros(rows * plan[layers - 1, STEP], dtype),
+        aligned_zeros(_up(sizes[-1], width) // width * size, dtype),
         aligned_zeros(rows, dtype),
         aligned_zeros(rows, dtype),
-        aligned_zeros((threads, _up(sizes[-1], line) * line), dtype),
+        aligned_zeros((threads, max(_up(sizes[-1], lanes) * lanes, DEPTH * width)), dtype),
         plan,
         objective,
         product_address(np.dtype(dtype)),
-        pack_address(np.dtype(dtype)),
+        weight_product_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
         0,  # epoch.workspace says where
     )
@@ -93,34 +104,52 @@ def _up(n, unit):
     return -(-n // unit) * unit
 
 
-def _row_step(n, line):
-    """Numbers from row to row: whole cache lines, but no multiple of 1 KiB (they share a set)."""
-    step = max(_up(n, line), line)
-    return step + line if step % (16 * line) == 0 else step
+@inline
+def layer_forward(theta, work, l, begin, end, left, right, thread):
+    """y = f(x W + b) of a layer, in a block of it."""
+    numbers, theta = address(work.numbers), address(theta)
+    p, x = work.plan[l], work.plan[l - 1]  # plan[-1] is the input
+    call(
+        work.product,
+        (
+            Panels(numbers, p[Y_], p[SIZE]),
+            Panels(numbers, x[Y_], x[SIZE]),
+            Matrix(theta, p[W_], p[O_]),
+            Matrix(theta, p[B_], 0),
+            Epilogue(p[CODE], p[Z_]),
+            address(work.scratch[thread]),
+            0,
+            begin,
+            end,
+            left,
+            right,
+            p[I_],
+        ),
+    )
 
 
 @inline
-def forward(theta, work, begin, end):
-    """y = f(x W + b) through all layers, for rows ``begin … end``."""
+def layer_backward(theta, work, l, begin, end, left, right, thread):
+    """dz of the layer before from that of layer ``l``, (dz Wᵀ) · f'(z), in a block of it."""
     numbers, theta = address(work.numbers), address(theta)
-    layers = work.plan.shape[0] - 1
-    x = work.plan[layers]
-    for l in range(layers):
-        p = work.plan[l]
-        call(
-            work.product,
-            (
-                Matrix(numbers, p[Y_] + begin * p[STEP], p[STEP], 1),
-                Matrix(numbers, x[Y_] + begin * x[STEP], x[STEP], 1),
-                Matrix(theta, p[W_], p[O_], lanes(theta)),
-                Matrix(theta, p[B_], 0, 1),
-                Epilogue(p[CODE], numbers, p[Z_] + begin * p[STEP], p[STEP]),
-                end - begin,
-                p[O_],
-                p[I_],
-            ),
-        )
-        x = p
+    p, q = work.plan[l], work.plan[l - 1]
+    call(
+        work.product,
+        (
+            Panels(numbers, q[DZ_], q[SIZE]),
+            Panels(numbers, p[DZ_], p[SIZE]),
+            Matrix(theta, p[W_], p[O_]),
+            Matrix(theta, -1, 0),
+            Epilogue(DERIVATIVE + q[CODE], q[Z_]),
+            address(work.scratch[thread]),
+            1,
+            begin,
+            end,
+            left,
+            right,
+            p[O_],
+        ),
+    )
 
 
 @inline
@@ -128,9 +157,9 @@ def output_loss(work, begin, end, B, thread):
     """Loss of each of the rows, and dz of the last layer; B is how many the mean is over."""
     numbers = address(work.numbers)
     p = work.plan[work.plan.shape[0] - 2]
-    z = Matrix(numbers, p[Y_], p[STEP], 1)
-    dz = Matrix(numbers, p[DZ_], p[STEP], 1)
-    targets = Matrix(address(work.targets), 0, p[STEP], 1)
+    z = Panels(numbers, p[Y_], p[SIZE])
+    dz = Panels(numbers, p[DZ_], p[SIZE])
+    targets = Panels(address(work.targets), 0, p[SIZE])
     scratch = work.scratch[thread]
     call(
         work.row_losses,
@@ -143,6 +172,7 @@ def weigh_rows(work, begin, end, weights, rows, shown, scale):
     """Multiply each row's loss by ``shown`` and its dz by ``scale``, and both by its weight."""
     numbers, T, cap = work.numbers, work.numbers.dtype.type, work.objective.cap
     p = work.plan[work.plan.shape[0] - 2]
+    dz = Panels(numbers, p[DZ_], p[SIZE])
     for r in range(begin, end):
         weight = np.float64(weights[rows[r]]) if weights.size else 1.0
         if work.loss[r] > cap:
@@ -151,7 +181,7 @@ def weigh_rows(work, begin, end, weights, rows, shown, scale):
         w = T(scale * weight)
         if w != T(1):
             for k in range(p[O_]):
-                numbers[p[DZ_] + r * p[STEP] + k] *= w
+                numbers[place(dz, r, k)] *= w
 
 
 @inline
@@ -173,40 +203,18 @@ def squares(theta, work):
 
 
 @inline
-def backward(theta, work, begin, end):
-    """dz of each layer from that of the next: (dz Wᵀ) · f'(z), for rows ``begin … end``."""
-    numbers, theta = address(work.numbers), address(theta)
-    for l in range(work.plan.shape[0] - 2, 0, -1):
-        p, q = work.plan[l], work.plan[l - 1]
-        call(
-            work.product,
-            (
-                Matrix(numbers, q[DZ_] + begin * q[STEP], q[STEP], 1),
-                Matrix(numbers, p[DZ_] + begin * p[STEP], p[STEP], 1),
-                Matrix(numbers, p[PACKED], lanes(theta), p[PANEL]),
-                Matrix(theta, -1, 0, 1),
-                Epilogue(DERIVATIVE + q[CODE], numbers, q[Z_] + begin * q[STEP], q[STEP]),
-                end - begin,
-                q[O_],
-                p[O_],
-            ),
-        )
-
-
-@inline
 def weight_gradient(gradient, work, l, first, last, B):
     """dW = xᵀ dz of layer ``l``, for its inputs ``first … last``."""
-    numbers, gradient = address(work.numbers), address(gradient)
-    p, x = work.plan[l], work.plan[l - 1]  # plan[-1] is the input
+    numbers = address(work.numbers)
+    p, x = work.plan[l], work.plan[l - 1]
     call(
-        work.product,
+        work.weight_product,
         (
-            Matrix(gradient, p[W_] + first * p[O_], p[O_], 1),
-            Matrix(numbers, x[Y_] + first, 1, x[STEP]),
-            Matrix(numbers, p[DZ_], p[STEP], lanes(gradient)),
-            Matrix(gradient, -1, 0, 1),
-            Epilogue(f.IDENTITY, gradient, 0, 0),
-            last - first,
+            Matrix(address(gradient), p[W_], p[O_]),
+            Panels(numbers, x[Y_], x[SIZE]),
+            Panels(numbers, p[DZ_], p[SIZE]),
+            first,
+            last,
             p[O_],
             B,
         ),
@@ -217,16 +225,5 @@ def weight_gradient(gradient, work, l, first, last, B):
 def bias_gradient(gradient, work, l, B):
     """db = the sum of the rows of dz."""
     p = work.plan[l]
-    column_sums(
-        address(gradient), p[B_], Matrix(address(work.numbers), p[DZ_], p[STEP], 1), B, p[O_]
-    )
-
-
-@inline
-def transpose_weights(theta, work, l, first, last):
-    """Copy what the backward pass reads: the transpose of W, for inputs ``first … last``."""
-    p = work.plan[l]
-    if l > 0:
-        packed = Matrix(address(work.numbers), p[PACKED], lanes(theta), p[PANEL])
-        W = Matrix(address(theta), p[W_], p[O_], 1)
-        call(work.pack, (packed, W, first, last, p[I_], p[O_]))
+    dz = Panels(address(work.numbers), p[DZ_], p[SIZE])
+    column_sums(address(gradient), p[B_], dz, B, p[O_])

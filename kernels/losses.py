@@ -3,7 +3,7 @@
 Every row of a mini-batch stands for itself: loss[i] becomes the loss of row i, right[i] is 1 where
 it is predicted right, else 0, and row i of DZ the gradient of the *mean* over all B rows.  The
 means are torch's: cross_entropy over rows, the others over all elements.  DZ, Z and targets
-(B, O) are Matrix; DZ may be Z.
+(B, O) are Panels; DZ may be Z.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from numba import from_dtype, types
 
 from ._jit import address_of, jit
 from .elementary import exp, log, log1p, sigmoid
-from .gemm import matrix_type
+from .gemm import Panels, matrix_type, panel_width, place
 from .simd import absolute, fma, maximum, where
 from .tile import (
     lanes,
@@ -21,7 +21,6 @@ from .tile import (
     load_square,
     splat,
     store,
-    store_square,
     store_tile,
     total,
     transpose,
@@ -32,17 +31,16 @@ from .tile import (
 def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     """loss = log Σ exp(z - z_label); the gradient is softmax(z) - onehot(label).
 
-    For the rows begin … end of a mini-batch of B; DZ and Z (B, O) are Matrix and may be the same.
-    16 rows at a time are transposed into ``scratch`` (O rounded up to LANES, times LANES), so that
-    each lane is a row and nothing goes across lanes: the sum over classes is taken in their order.
+    For the rows begin … end of a mini-batch of B.  16 rows at a time are transposed into
+    ``scratch`` (O rounded up to LANES, times LANES), so that each lane is a row and nothing goes
+    across lanes: the sum over classes is taken in their order.
     """
-    L = lanes(loss)
+    L, step = lanes(loss), panel_width(loss)
     for i in range(begin, end, L):
         rows = min(L, end - i)
-        z, dz = Z.start + i * Z.row, DZ.start + i * DZ.row
         for c in range(0, O, L):
-            x = load_square(Z.numbers, z + c, Z.row, rows, O - c)
-            store_tile(scratch, c * L, L, transpose(x), L)
+            x = load_square(Z.numbers, place(Z, i, c), step, rows, O - c)
+            store_tile(scratch, c * L, L, transpose(x))
 
         top, best = load(scratch, 0), splat(loss, 0)
         for c in range(1, O):
@@ -71,7 +69,7 @@ def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, e
             scratch[labels[i + r] * L + r] -= loss.dtype.type(1) / loss.dtype.type(B)
         for c in range(0, O, L):
             x = transpose(load_square(scratch, c * L, L, L, L))
-            store_square(DZ.numbers, dz + c, DZ.row, x, rows, O - c)
+            store_tile(DZ.numbers, place(DZ, i, c), step, x, O - c, rows)
 
 
 @jit(by_address=True)
@@ -84,17 +82,16 @@ def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, en
     T = loss.dtype.type
     mean = T(1) / T(B * O)
     for i in range(begin, end):
-        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
         s, wrong = splat(loss, 0), splat(loss, 0)
         for j in range(0, O, L):
-            n = O - j
-            x = load(Z.numbers, z + j, n, -np.inf)  # a lane beyond O adds log(1 + 0), and is right
-            wanted = load(targets.numbers, t + j, n)
+            n, z, dz, t = O - j, place(Z, i, j), place(DZ, i, j), place(targets, i, j)
+            x = load(Z.numbers, z, n, -np.inf)  # a lane beyond O adds log(1 + 0), and is right
+            wanted = load(targets.numbers, t, n)
             y = where(wanted > 0.5, -x, x)
             s = s + (maximum(0.0, y) + log1p(exp(-absolute(y))))
             difference = where(x > 0.0, 1.0, splat(loss, 0)) - wanted
             wrong = fma(difference, difference, wrong)
-            store(DZ.numbers, dz + j, (sigmoid(x) - wanted) * mean, n)
+            store(DZ.numbers, dz, (sigmoid(x) - wanted) * mean, n)
         loss[i] = total(s) / T(O)
         right[i] = total(wrong) == T(0)
 
@@ -106,12 +103,12 @@ def squared_error(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B
     T = loss.dtype.type
     scale = T(2) / T(B * O)
     for i in range(begin, end):
-        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
         s = splat(loss, 0)
         for j in range(0, O, L):
-            error = load(Z.numbers, z + j, O - j) - load(targets.numbers, t + j, O - j)
+            n, z, dz, t = O - j, place(Z, i, j), place(DZ, i, j), place(targets, i, j)
+            error = load(Z.numbers, z, n) - load(targets.numbers, t, n)
             s = fma(error, error, s)
-            store(DZ.numbers, dz + j, error * scale, O - j)
+            store(DZ.numbers, dz, error * scale, n)
         loss[i] = total(s) / T(O)
         right[i] = T(0)
 
@@ -127,15 +124,14 @@ def poisson(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     T = loss.dtype.type
     mean = T(1) / T(B * O)
     for i in range(begin, end):
-        z, dz, t = Z.start + i * Z.row, DZ.start + i * DZ.row, targets.start + i * targets.row
         s = splat(loss, 0)
         for j in range(0, O, L):
-            n = O - j
-            x = load(Z.numbers, z + j, n, -np.inf)  # a lane beyond O adds exp(-inf) - 0
-            wanted = load(targets.numbers, t + j, n)
+            n, z, dz, t = O - j, place(Z, i, j), place(DZ, i, j), place(targets, i, j)
+            x = load(Z.numbers, z, n, -np.inf)  # a lane beyond O adds exp(-inf) - 0
+            wanted = load(targets.numbers, t, n)
             difference = exp(x) - wanted
             s = s + (difference + where(wanted > 0.0, wanted * (log(wanted) - x), 0.0))
-            store(DZ.numbers, dz + j, difference * mean, n)
+            store(DZ.numbers, dz, difference * mean, n)
         loss[i] = total(s) / T(O)
         right[i] = T(0)
 
@@ -151,7 +147,7 @@ REGRESSION = ("squared_error", "poisson")  # of numbers: no row is right or wron
 def loss_address(name, dtype):
     """Where the compiled loss of this name and dtype is: the others need not be compiled."""
     T = from_dtype(dtype)
-    matrix, numbers = matrix_type(dtype), T[::1]
+    panels, numbers = matrix_type(dtype, Panels), T[::1]
     labels = types.int64[::1]
-    arguments = (matrix, numbers, numbers, matrix, labels, matrix, numbers, *[types.int64] * 4)
+    arguments = (panels, numbers, numbers, panels, labels, panels, numbers, *[types.int64] * 4)
     return address_of(LOSSES[name], types.void(*arguments))

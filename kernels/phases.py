@@ -16,10 +16,10 @@ import numpy as np
 
 from ._jit import inline, jit
 from .fuse import State, call
-from .layers import B_, I_, O_, W_, bias_gradient, transpose_weights, weight_gradient
+from .gemm import MOST_ROWS
+from .layers import B_, I_, O_, W_, bias_gradient, weight_gradient
 from .modifiers import add_partials, modify, square_sum
 from .threads import meet, share
-from .tile import lanes
 
 # What the phases need, made by minitrain/phases.py.  Addresses: collect and finish (the kernels
 # below), tally, settle and look of fuse.py, each NOTHING where it is not needed.  Flags: ``whole``
@@ -103,23 +103,17 @@ def follow(fast, slow, phased):
 
 
 @inline
-def own_rows(theta, work, l, team):
-    return share(work.plan[l, I_], lanes(theta), team.thread, team.threads)
+def own_rows(work, l, team):
+    return share(work.plan[l, I_], MOST_ROWS, team.thread, team.threads)
 
 
 @inline
-def layer_gradient(out, theta, work, l, B, team):
+def layer_gradient(out, work, l, B, team):
     """This thread's part of the gradient of a layer."""
-    first, last = own_rows(theta, work, l, team)
+    first, last = own_rows(work, l, team)
     weight_gradient(out, work, l, first, last, B)
     if team.thread == team.threads - 1:
         bias_gradient(out, work, l, B)
-
-
-@inline
-def transpose_layer(theta, work, l, team):
-    first, last = own_rows(theta, work, l, team)
-    transpose_weights(theta, work, l, first, last)
 
 
 @jit(by_address=True)
@@ -136,7 +130,7 @@ def finish(theta, gradient, work, state, phased, descend, rate, step, B, note, t
     for l0 in range(0, layers, unit):
         if not phased.collect:
             for l in range(l0, l0 + unit):
-                layer_gradient(gradient, theta, work, l, B, team)
+                layer_gradient(gradient, work, l, B, team)
             if not meet(team.shared, team.threads):
                 return
         if leads and note:
@@ -151,8 +145,6 @@ def finish(theta, gradient, work, state, phased, descend, rate, step, B, note, t
             return
         if not meet(team.shared, team.threads):
             return
-        for l in range(l0, l0 + unit):
-            transpose_layer(theta, work, l, team)
     if leads and note:
         phased.seen[NORM] = np.sqrt(phased.seen[NORM])
 
@@ -165,8 +157,7 @@ def gather_gradient(gradient, theta, work, data, rows, phased, team):
     for start in range(0, B, most):
         part = rows[start : min(start + most, B)]
         b = part.size
-        begin, end = share(b, 16, team.thread, team.threads)
-        call(work.pass_rows, (theta, work, data, part, begin, end, 1, team.thread))
+        call(work.pass_batch, (theta, work, data, part, 1, team))
         if not meet(team.shared, team.threads):
             return False
         for i in range(b):
@@ -175,8 +166,8 @@ def gather_gradient(gradient, theta, work, data, rows, phased, team):
         weight = T(b / B)
         for l in range(work.plan.shape[0] - 1):
             p = work.plan[l]
-            layer_gradient(phased.spare, theta, work, l, b, team)
-            first, last = own_rows(theta, work, l, team)
+            layer_gradient(phased.spare, work, l, b, team)
+            first, last = own_rows(work, l, team)
             add_part(gradient, phased.spare, p[W_] + first * p[O_], p[W_] + last * p[O_], weight,
                      start == 0)  # fmt: skip
             if team.thread == team.threads - 1:
@@ -223,10 +214,6 @@ def collect(theta, gradient, work, data, rows, phased, team):
         for i in range(p.size):
             home[i] = p[i]
             p[i] += factor * g[i]
-    if not meet(team.shared, team.threads):
-        return
-    for l in range(1, work.plan.shape[0] - 1):
-        transpose_layer(theta, work, l, team)
     if not meet(team.shared, team.threads):
         return
     if not gather_gradient(gradient, theta, work, data, rows, phased, team):

@@ -20,10 +20,10 @@ from ._jit import COMPILED, inline
 
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
 SPINS = 2000
-# Places in the shared array, a cache line apart: two counters of parts, since one can be set back
-# to 0 only while nobody takes any from it.
-COUNTER, ABORTED, ROWS_TAKEN, WEIGHTS_TAKEN = 0, 8, 16, 24
-PLACES = 32
+# Places in the shared array, a cache line apart.  Parts are counted in two places by turns, since
+# one can be set back to 0 only while nobody takes any from it.
+COUNTER, ABORTED, WEIGHTS_TAKEN, PARTS_TAKEN = 0, 8, 16, 24
+PLACES = 40
 
 if COMPILED:
 
@@ -118,14 +118,9 @@ def take(shared, place, threads, taken):
 
 
 @inline
-def portion(left, unit, threads):
-    """How many of the things that are left the next part takes, in multiples of ``unit``.
-
-    Large parts first, for speed, and small ones in the end, so that all get done together.
-    """
-    if threads == 1:
-        return left
-    return min(left, max(left // (2 * threads) // unit, 1) * unit)
+def other(place):
+    """Where parts are counted next, after PARTS_TAKEN or what came after it."""
+    return PARTS_TAKEN if place != PARTS_TAKEN else PARTS_TAKEN + 8
 
 
 @inline

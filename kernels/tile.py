@@ -19,9 +19,15 @@ _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 # --- memory -----------------------------------------------------------------------------------
 
 
-def _vector_of(array, rows=1):
+def _vector_of(array, rows=1, width=1):
     lanes = {types.float32: 16, types.float64: 8}.get(getattr(array, "dtype", None))
-    return lanes and TileType(array.dtype, lanes, rows)
+    return lanes and TileType(array.dtype, width * lanes, rows)
+
+
+def _tile_of(array, rows, width):
+    if isinstance(rows, types.IntegerLiteral) and isinstance(width, types.IntegerLiteral):
+        return _vector_of(array, rows.literal_value, width.literal_value)
+    return None
 
 
 def _masked(builder, name, result, arguments, vector):
@@ -71,6 +77,12 @@ def _active(builder, n, lanes):
     """The mask of the first n lanes."""
     n = repeat(builder, builder.trunc(n, _I32) if n.type.width > 32 else n, lanes)
     return builder.icmp_signed("<", ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes))), n)
+
+
+def _active_inside(builder, r, n, rows, lanes):
+    """The mask of the first n lanes in the rows below ``rows``, and of none in row r beyond."""
+    inside = builder.icmp_signed(">", rows, rows.type(r))
+    return _active(builder, builder.select(inside, n, n.type(0)), lanes)
 
 
 def _read(builder, pointer, vector, mask=None, fill=None):
@@ -249,44 +261,43 @@ _across(first, _first, types.int64)
 
 
 # --- tiles ------------------------------------------------------------------------------------
+# ``rows`` and ``width`` are constants: so many rows of so many vectors.
 
 
-def splat_tile(rows, a, x):
-    """A tile of ``rows`` (a constant) rows, all numbers x, in the dtype of array a."""
-    return np.full((rows, LANES[a.dtype.type]), x, a.dtype)
+def splat_tile(rows, width, a, x):
+    """A tile with all numbers x, in the dtype of array a."""
+    return np.full((rows, width * lanes(a)), x, a.dtype)
 
 
 @type_callable(splat_tile)
 def _(context):
-    def typer(rows, a, x):
-        if isinstance(rows, types.IntegerLiteral):
-            return _vector_of(a, rows.literal_value)
-
-    return typer
+    return lambda rows, width, a, x: _tile_of(a, rows, width)
 
 
-@_lower(splat_tile, types.Integer, _MEMORY, types.Number)
+@_lower(splat_tile, types.Integer, types.Integer, _MEMORY, types.Number)
 def _(context, builder, signature, arguments):
     tile = signature.return_type
-    number = context.cast(builder, arguments[2], signature.args[2], tile.dtype)
+    number = context.cast(builder, arguments[3], signature.args[3], tile.dtype)
     return join(builder, [repeat(builder, number, tile.lanes)] * tile.rows)
 
 
-def load_tile(rows, a, i, step, n):
-    """The first n lanes of the ``rows`` (a constant) rows a[i:], a[i + step:], ….
+def load_tile(rows, width, a, i, step, n=None, m=None):
+    """The rows a[i:], a[i + step:], …; or n lanes of the first m rows, the others 0 and not read.
 
     A step of 0 repeats one row.
     """
-    return np.stack([load(a, i + r * step, n) for r in range(rows)])
+    L, m = lanes(a), rows if m is None else m
+    tile = [
+        load(a, i + r * step + v * L, (L if n is None else n - v * L) * (r < m))
+        for r in range(rows)
+        for v in range(width)
+    ]
+    return np.concatenate(tile).reshape(rows, width * L)
 
 
 @type_callable(load_tile)
 def _(context):
-    def typer(rows, a, i, step, n):
-        if isinstance(rows, types.IntegerLiteral):
-            return _vector_of(a, rows.literal_value)
-
-    return typer
+    return lambda rows, width, a, i, step, n=None, m=None: _tile_of(a, rows, width)
 
 
 def _rows(builder, pointer, step, rows):
@@ -296,15 +307,23 @@ def _rows(builder, pointer, step, rows):
             pointer = builder.gep(pointer, [step])
 
 
-@_lower(load_tile, types.Integer, _MEMORY, *[types.Integer] * 3)
-def _(context, builder, signature, arguments):
+def _load_tile(context, builder, signature, arguments):
     tile = signature.return_type
     vector = context.get_value_type(tile).element
-    _, a, i, step, n = arguments
-    mask = _active(builder, n, tile.lanes)
-    pointer = _address(context, builder, signature.args[1], a, i)
-    rows = _rows(builder, pointer, step, tile.rows)
-    return join(builder, [_read(builder, row, vector, mask) for row in rows])
+    _, _, a, i, step, *limits = arguments
+    mask = _active(builder, limits[0], tile.lanes) if limits else None
+    pointer = _address(context, builder, signature.args[2], a, i)
+    vectors = []
+    for r, row in enumerate(_rows(builder, pointer, step, tile.rows)):
+        if len(limits) > 1:
+            mask = _active_inside(builder, r, *limits, tile.lanes)
+        vectors.append(_read(builder, row, vector, mask))
+    return join(builder, vectors)
+
+
+for _limits in range(3):
+    _some = [types.Integer] * (2 + _limits)
+    _lower(load_tile, types.Integer, types.Integer, _MEMORY, *_some)(_load_tile)
 
 
 def load_square(a, i, step, rows, n):
@@ -327,37 +346,45 @@ def _(context, builder, signature, arguments):
     pointer = _address(context, builder, signature.args[0], a, i)
     vectors = []
     for r, row in enumerate(_rows(builder, pointer, step, tile.rows)):
-        inside = builder.icmp_signed(">", rows, rows.type(r))
-        mask = _active(builder, builder.select(inside, n, n.type(0)), tile.lanes)
+        mask = _active_inside(builder, r, n, rows, tile.lanes)
         vectors.append(_read(builder, row, vector, mask))
     return join(builder, vectors)
 
 
-def store_tile(a, i, step, x, n):
-    """Write the first n lanes of the rows of a tile to a[i:], a[i + step:], …."""
-    for r, row in enumerate(x):
-        store(a, i + r * step, row, n)
+def store_tile(a, i, step, x, n=None, m=None):
+    """Write the rows of a tile to a[i:], a[i + step:], …; or n lanes of the first m rows alone."""
+    L = lanes(a)
+    for r, row in enumerate(x[:m]):
+        for v in range(0, len(row), L):
+            store(a, i + r * step + v, row[v : v + L], None if n is None else n - v)
 
 
 @type_callable(store_tile)
 def _(context):
-    return lambda a, i, step, x, n: types.none
+    return lambda a, i, step, x, n=None, m=None: types.none
 
 
-@_lower(store_tile, _MEMORY, *[types.Integer] * 2, TileType, types.Integer)
-def _(context, builder, signature, arguments):
+def _store_tile(context, builder, signature, arguments):
     tile = signature.args[3]
-    a, i, step, x, n = arguments
-    mask = _active(builder, n, tile.lanes)
+    a, i, step, x, *limits = arguments
     pointer = _address(context, builder, signature.args[0], a, i)
+    mask = _active(builder, limits[0], tile.lanes) if limits else None
     rows = _rows(builder, pointer, step, tile.rows)
-    for row, vector in zip(rows, split(builder, x), strict=True):
-        _write(builder, vector, row, mask)
+    for r, (row, vector) in enumerate(zip(rows, split(builder, x), strict=True)):
+        if limits:
+            with builder.if_then(builder.icmp_signed(">", limits[1], limits[1].type(r))):
+                _write(builder, vector, row, mask)
+        else:
+            _write(builder, vector, row)
     return context.get_dummy_value()
 
 
+_lower(store_tile, _MEMORY, *[types.Integer] * 2, TileType)(_store_tile)
+_lower(store_tile, _MEMORY, *[types.Integer] * 2, TileType, *[types.Integer] * 2)(_store_tile)
+
+
 def plus_outer(C, a, i, step, b):
-    """C + a ⊗ b: the column of numbers a[i], a[i + step], … times a vector, an fma a row."""
+    """C + a ⊗ b: the column of numbers a[i], a[i + step], … times a row, an fma a row of C."""
     column = a.reshape(-1)[i + step * np.arange(len(C))]
     return fma(column[:, None], b, C)
 
@@ -379,30 +406,6 @@ def _(context, builder, signature, arguments):
         x = repeat(builder, builder.load(number), tile.lanes)
         results.append(intrinsic_call(builder, "fma", x, b, c))
     return join(builder, results)
-
-
-def store_square(a, i, step, x, rows, n):
-    """Write n lanes of the first ``rows`` rows of a tile of LANES rows."""
-    for r in range(min(rows, len(x))):
-        store(a, i + r * step, x[r], n)
-
-
-@type_callable(store_square)
-def _(context):
-    return lambda a, i, step, x, rows, n: types.none
-
-
-@_lower(store_square, _MEMORY, *[types.Integer] * 2, TileType, *[types.Integer] * 2)
-def _(context, builder, signature, arguments):
-    a, i, step, x, rows, n = arguments
-    pointer = _address(context, builder, signature.args[0], a, i)
-    lanes = signature.args[3].lanes
-    places = _rows(builder, pointer, step, lanes)
-    for r, (place, vector) in enumerate(zip(places, split(builder, x), strict=True)):
-        inside = builder.icmp_signed(">", rows, rows.type(r))
-        mask = _active(builder, builder.select(inside, n, n.type(0)), lanes)
-        _write(builder, vector, place, mask)
-    return context.get_dummy_value()
 
 
 def transpose(x):

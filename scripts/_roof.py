@@ -27,10 +27,10 @@ _move = inline(_stream_2)
 def _fma_loop(x, count):
     # Rows with numbers of their own, or the compiler might find that they are all the same; their
     # result is stored, or it might find that nobody wants it.  C · 0.5 + 1 stays finite.
-    C = load_tile(ROWS, x, 0, 16, 16)
+    C = load_tile(ROWS, 1, x, 0, 16)
     for _ in range(count):
         C = fma(C, 0.5, 1.0)
-    store_tile(x, 0, 16, C, 16)
+    store_tile(x, 0, 16, C)
 
 
 @jit

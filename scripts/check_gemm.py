@@ -5,10 +5,10 @@
     python3 scripts/check_gemm.py --budget 60 --seed 3    # as many of them as a minute allows
     python3 scripts/check_gemm.py --fence                 # reading a byte too far ends the process
 
-For each size y = f(x W + b), dx = (dy Wᵀ) · f', dW = xᵀ dy and db, in two parts as two threads make
-them, every activation f in its turn.  Around all operands, and between their rows, is NaN, which
-would show in a result; around all results are numbers that must still be there afterwards.  With
---fence everything ends where a page ends and the next one may not be touched.
+For each size y = f(x W + b), dx = (dy Wᵀ) · f', dW = xᵀ dy and db, in parts as threads make them,
+every activation f in its turn.  Around all operands, between their rows and in what pads their
+panels is NaN, which would show in a result; around all results are numbers that must still be there
+afterwards.  With --fence everything ends where a page ends and the next one may not be touched.
 
 The last results are in docs/exactness.md.
 """
@@ -32,12 +32,16 @@ from minitrain.kernels import activations as f
 from minitrain.kernels._jit import COMPILED, jit
 from minitrain.kernels.fuse import call
 from minitrain.kernels.gemm import (
+    DEPTH,
     DERIVATIVE,
+    MOST_ROWS,
+    PANEL,
     Epilogue,
     Matrix,
+    Panels,
     column_sums,
-    pack_address,
     product_address,
+    weight_product_address,
 )
 from minitrain.kernels.rule import code_hash
 from minitrain.kernels.simd import LANES, fma
@@ -52,20 +56,40 @@ def cached(function):
     return jit(function, key=code_hash(function))
 
 
-# --- the kernels under test, from Python: a place is (start, row, column) ---------------------
+# --- the kernels under test, from Python: a place is (start, panel) or (start, row) -----------
 
 
 @cached
-def multiply(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth):
+def multiply(product, y, Y, x, X, w, W, b, B, Z, room, transposed, begin, end, left, right, depth):
     call(
         product,
         (
-            Matrix(address(y), Y[0], Y[1], Y[2]),
-            Matrix(address(x), X[0], X[1], X[2]),
-            Matrix(address(w), W[0], W[1], W[2]),
-            Matrix(address(b), B[0], B[1], B[2]),
-            Epilogue(Z[0], address(z), Z[1], Z[2]),
-            rows,
+            Panels(address(y), Y[0], Y[1]),
+            Panels(address(x), X[0], X[1]),
+            Matrix(address(w), W[0], W[1]),
+            Matrix(address(b), B[0], B[1]),
+            Epilogue(Z[0], Z[1]),
+            address(room),
+            transposed,
+            begin,
+            end,
+            left,
+            right,
+            depth,
+        ),
+    )
+
+
+@cached
+def multiply_weights(product, g, G, x, X, d, D, begin, end, columns, depth):
+    call(
+        product,
+        (
+            Matrix(address(g), G[0], G[1]),
+            Panels(address(x), X[0], X[1]),
+            Panels(address(d), D[0], D[1]),
+            begin,
+            end,
             columns,
             depth,
         ),
@@ -73,15 +97,8 @@ def multiply(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth):
 
 
 @cached
-def pack(kernel, p, P, w, W, first, last, rows, columns):
-    panels = Matrix(address(p), P[0], P[1], P[2])
-    matrix = Matrix(address(w), W[0], W[1], W[2])
-    call(kernel, (panels, matrix, first, last, rows, columns))
-
-
-@cached
 def sums(y, start, x, X, rows, columns):
-    column_sums(address(y), start, Matrix(address(x), X[0], X[1], X[2]), rows, columns)
+    column_sums(address(y), start, Panels(address(x), X[0], X[1]), rows, columns)
 
 
 # --- what they must equal ---------------------------------------------------------------------
@@ -165,18 +182,18 @@ def separately(kernel, code, *arrays):
 
 
 class Placed:
-    """A matrix somewhere in flat ``numbers``, its rows ``step`` apart; ``place`` as above."""
+    """A matrix somewhere in flat ``numbers``; ``place`` as above."""
 
-    def __init__(self, shape, T, fill, gap=0, fence=False):
-        rows, columns = shape
-        step = columns + gap
-        inside = max((rows - 1) * step + columns, 0)
+    def __init__(self, shape, T, fill, where, inside, step, fence):
         size = GUARD + inside + (0 if fence else GUARD)
         self.numbers = fenced(size, T) if fence else np.empty(size, T)
         self.numbers[:] = fill
-        self.place = (GUARD, step, 1)
-        i, j = np.indices(shape)
-        self._where = GUARD + i * step + j
+        self.place = (GUARD, step)
+        self._where, self._inside = GUARD + where(*np.indices(shape)), inside
+
+    def fill(self, values):
+        self.numbers[self._where] = values
+        return self
 
     @property
     def values(self):
@@ -185,16 +202,31 @@ class Placed:
     def others_are(self, number):
         return (np.delete(self.numbers, self._where.ravel()) == number).all()
 
-
-def operand(values, random, fence):
-    """The values with NaN around them and between their rows."""
-    placed = Placed(values.shape, values.dtype, np.nan, random.randint(0, 3), fence)
-    placed.numbers[placed._where] = values
-    return placed
+    def nothing_outside(self, number):
+        """What stands before and behind the panels, whose padding may be written."""
+        inside = slice(GUARD, GUARD + self._inside)
+        return (np.delete(self.numbers, inside) == number).all()
 
 
-def result(shape, T, random, fence):
-    return Placed(shape, T, UNTOUCHED, random.randint(0, 3), fence)
+def in_rows(shape, T, fill, random, fence):
+    """Row after row, with a gap in between."""
+    rows, columns = shape
+    step = columns + random.randint(0, 3)
+    inside = max((rows - 1) * step + columns, 0)
+    return Placed(shape, T, fill, lambda i, j: i * step + j, inside, step, fence)
+
+
+def in_panels(shape, T, fill, fence, copies=1):
+    """In panels, with room for as many again behind them (for z)."""
+    rows, columns = shape
+    width, padded = PANEL * LANES[T], -(-rows // MOST_ROWS) * MOST_ROWS
+    panel = padded * width
+    inside = copies * -(-columns // width) * panel
+
+    def where(i, j):
+        return j // width * panel + i * width + j % width
+
+    return Placed(shape, T, fill, where, inside, panel, fence)
 
 
 def fenced(size, T):
@@ -224,69 +256,59 @@ def parts(n, unit, random):
     return [(0, middle), (middle, n)]
 
 
+def blocks(rows, columns, T, random):
+    """(begin, end, left, right) of the parts of a product."""
+    width = PANEL * LANES[T]
+    for begin, end in parts(rows, MOST_ROWS, random):
+        for left, right in parts(columns, width, random):
+            yield begin, end, left, right
+
+
 def check(M, N, K, T, random, codes=CODES, fence=False):
     """Every product of this size; an AssertionError says which one differs."""
-    L, product = LANES[T], product_address(np.dtype(T))
+    product, weight_product = product_address(np.dtype(T)), weight_product_address(np.dtype(T))
     x, W, b, dy = (
         random.standard_normal(shape).astype(T) for shape in ((M, K), (K, N), (1, N), (M, N))
     )
-    xs, Ws, bs, dys = (operand(values, random, fence) for values in (x, W, b, dy))
+    xs, dys = (in_panels(values.shape, T, np.nan, fence).fill(values) for values in (x, dy))
+    Ws, bs = (in_rows(values.shape, T, np.nan, random, fence).fill(values) for values in (W, b))
+    room = np.full(DEPTH * PANEL * LANES[T], np.nan, T)
 
-    def run(y, Y, X, W, b, z, Z, rows, columns, depth):
+    def run(y, x, b, code, kept, transposed, block, depth):
         multiply(
-            product, y.numbers, Y, X[0].numbers, X[1], W[0].numbers, W[1], b[0].numbers, b[1],
-            z.numbers, Z, rows, columns, depth,
+            product, y.numbers, y.place, x.numbers, x.place, Ws.numbers, Ws.place, bs.numbers, b,
+            (code, kept), room, transposed, *block, depth,
         )  # fmt: skip
 
-    def below(placed, i):
-        start, row, column = placed.place
-        return start + i * row, row, column
-
-    nothing = (xs, (-1, 0, 1))
     z = chain(np.repeat(b, M, 0), x, W)
-    panelled = (Ws, (*Ws.place[:2], L))
     for code in codes:
-        y = result((M, N), T, random, fence)
-        kept = result((M, N), T, random, fence) if code in (f.GELU, f.SILU) else y
-        for begin, end in parts(M, 1, random):
-            Z = (code, *below(kept, begin)[:2])
-            run(y, below(y, begin), (xs, below(xs, begin)), panelled, (bs, bs.place), kept, Z,
-                end - begin, N, K)  # fmt: skip
+        y = in_panels((M, N), T, UNTOUCHED, fence, copies=2)
+        behind = GUARD + y._inside // 2 if code in (f.GELU, f.SILU) else GUARD
+        for block in blocks(M, N, T, random):
+            run(y, xs, bs.place, code, behind, 0, block, K)
         what = (f.NAMES[code], M, N, K)
         assert same(y.values, separately(activate, code, z)), ("y", *what)
-        assert kept is y or same(kept.values, z), ("z", *what)
-        assert y.others_are(UNTOUCHED), ("beside y", *what)
-        assert kept.others_are(UNTOUCHED), ("beside z", *what)
-
-    wide = -(-N // L) * L * L
-    panels = Placed((1, max(-(-K // L) * wide, 1)), T, UNTOUCHED, 0, fence)
-    for first, last in parts(K, L, random):
-        pack(pack_address(np.dtype(T)), panels.numbers, (GUARD, L, wide), Ws.numbers, Ws.place,
-             first, last, K, N)  # fmt: skip
-    if K and N:
-        up = np.zeros((-(-N // L) * L, -(-K // L) * L), T)
-        up[:N, :K] = W.T
-        packed = panels.values.reshape(-1, up.shape[0], L)
-        assert same(packed, up.reshape(up.shape[0], -1, L).swapaxes(0, 1).copy()), ("Wᵀ", K, N)
-    assert panels.others_are(UNTOUCHED), ("beside Wᵀ", K, N)
+        assert behind == GUARD or same(y.numbers[y._where + behind - GUARD], z), ("z", *what)
+        assert y.nothing_outside(UNTOUCHED), ("beside y", *what)
 
     da = chain(np.zeros((M, K), T), dy, W.T)
-    saved = operand(x, random, fence)
     for code in codes:
-        dx = result((M, K), T, random, fence)
-        for begin, end in parts(M, 1, random):
-            Z = (DERIVATIVE + code, *below(saved, begin)[:2])
-            run(dx, below(dx, begin), (dys, below(dys, begin)), (panels, (GUARD, L, wide)),
-                nothing, saved, Z, end - begin, K, N)  # fmt: skip
+        dx = in_panels((M, K), T, UNTOUCHED, fence, copies=2)
+        behind = GUARD + dx._inside // 2
+        dx.numbers[dx._where + behind - GUARD] = x
+        for block in blocks(M, K, T, random):
+            run(dx, dys, (-1, 0), DERIVATIVE + code, behind, 1, block, N)
         what = (f.NAMES[code], M, N, K)
         assert same(dx.values, separately(differentiate, code, da, x)), ("dx", *what)
-        assert dx.others_are(UNTOUCHED), ("beside dx", *what)
+        assert dx.nothing_outside(UNTOUCHED), ("beside dx", *what)
 
-    dW, db = result((K, N), T, random, fence), result((1, N), T, random, fence)
-    for first, last in parts(K, L, random):
-        X = (xs.place[0] + first, 1, xs.place[1])
-        run(dW, below(dW, first), (xs, X), (dys, (*dys.place[:2], L)), nothing, dW,
-            (f.IDENTITY, 0, 0), last - first, N, M)  # fmt: skip
+    dW = in_rows((K, N), T, UNTOUCHED, random, fence)
+    db = in_rows((1, N), T, UNTOUCHED, random, fence)
+    for first, last in parts(K, MOST_ROWS, random):
+        multiply_weights(
+            weight_product, dW.numbers, dW.place, xs.numbers, xs.place, dys.numbers, dys.place,
+            first, last, N, M,
+        )  # fmt: skip
     assert same(dW.values, chain(np.zeros((K, N), T), x.T, dy)), ("dW", M, N, K)
     assert dW.others_are(UNTOUCHED), ("beside dW", M, N, K)
     sums(db.numbers, GUARD, dys.numbers, dys.place, M, N)

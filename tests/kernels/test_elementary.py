@@ -15,7 +15,7 @@ import pytest
 from minitrain.kernels import elementary, losses, simd
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.fuse import call
-from minitrain.kernels.gemm import Matrix
+from minitrain.kernels.gemm import PANEL, Panels
 from minitrain.kernels.tile import address, lanes, load, store
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -180,23 +180,33 @@ def test_the_script_sees_a_wrong_function(script, monkeypatch):
 
 
 @numba.njit
-def loss_of_rows(kernel, dz, loss, right, z, labels, targets, scratch, O):
-    Z, DZ = Matrix(address(z), 0, O, 1), Matrix(address(dz), 0, O, 1)
-    T, B = Matrix(address(targets), 0, O, 1), loss.size
+def loss_of_rows(kernel, dz, loss, right, z, labels, targets, scratch, panel, O):
+    Z, DZ = Panels(address(z), 0, panel), Panels(address(dz), 0, panel)
+    T, B = Panels(address(targets), 0, panel), loss.size
     call(kernel, (DZ, loss, right, Z, labels, T, scratch, 0, B, O, B))
+
+
+def panels(x):
+    """The numbers of a matrix (B, O) as kernels keep them: (panels, B, width), padded with 77."""
+    (B, O), width = x.shape, PANEL * simd.LANES[x.dtype.type]
+    padded = np.full((B, -(-O // width) * width), 77, x.dtype)
+    padded[:, :O] = x
+    return padded.reshape(B, -1, width).swapaxes(0, 1).ravel()
 
 
 def losses_of(name, z, labels=None, targets=None):
     """(loss, right, dz) of each row; labels of a softmax, targets of the others."""
     B, O = z.shape
     T, L = z.dtype.type, simd.LANES[z.dtype.type]
-    dz, loss, right = np.full(z.size, 77, T), np.full(B, 77, T), np.full(B, 77, T)
+    loss, right = np.full(B, 77, T), np.full(B, 77, T)
     labels = np.zeros(B, np.int64) if labels is None else np.asarray(labels, np.int64)
-    targets = np.zeros(z.size, T) if targets is None else np.asarray(targets, T).ravel()
+    targets = np.zeros(z.shape) if targets is None else np.asarray(targets)
     kernel = losses.loss_address(name, z.dtype)
     scratch = np.full(-(-O // L) * L * L, 77, T)
-    loss_of_rows(kernel, dz, loss, right, z.ravel(), labels, targets, scratch, O)
-    return loss, right, dz.reshape(B, O)
+    Z, targets, dz = panels(z), panels(targets.astype(T)), np.full_like(panels(z), 77)
+    panel = B * PANEL * L
+    loss_of_rows(kernel, dz, loss, right, Z, labels, targets, scratch, panel, O)
+    return loss, right, dz.reshape(-1, B, PANEL * L).swapaxes(0, 1).reshape(B, -1)[:, :O]
 
 
 @pytest.mark.parametrize("O", [2, 3, 16, 17, 40] if COMPILED else [2, 9])

@@ -19,8 +19,18 @@ from minitrain.kernels._jit import COMPILED
 SCRIPT = Path(__file__).parents[2] / "scripts" / "check_gemm.py"
 DTYPES = [np.float32, np.float64]
 T_ID = {"ids": lambda T: T.__name__}
-# Nothing; around the tiles of 1, 4, 6 and 16 rows; around one and two vectors of 8 and 16.
-EDGES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 20, 31, 32, 33)
+# Nothing; around tiles of 4 and 8 rows; around one and two vectors of 8 and 16.
+EDGES = (0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 20, 31, 32, 33)
+# Around a block of DEPTH terms, and a W too large to be read as it is.
+LARGE = [
+    (9, 5, 127),
+    (3, 40, 128),
+    (17, 33, 129),
+    (130, 17, 9),
+    (257, 9, 8),
+    (10, 130, 70),
+    (1, 300, 260),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +60,7 @@ def sizes(T):
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_products_are_the_chain_of_fma(T, script):
     random = np.random.RandomState(1)
-    for i, (M, N, K) in enumerate(sizes(T)):
+    for i, (M, N, K) in enumerate(sizes(T) + LARGE * COMPILED):
         script.check(int(M), int(N), int(K), T, random, [i % len(f.NAMES)])
 
 
@@ -68,25 +78,25 @@ def test_an_epilogue_is_the_function_applied_afterwards(code, T, script):
 def test_the_check_sees_what_it_is_for(T, script, monkeypatch):
     """A wrong bit, a number beside a result, NaN from beyond an operand."""
 
-    def spoiled(y, Y, N, **_):
+    def spoiled(y, Y):
         y[Y[0]] = np.nextafter(y[Y[0]], T(9))
 
-    def beside(y, Y, N, **_):
+    def beside(y, Y):
         y[Y[0] - 1] = 0
 
     multiply = script.multiply
     for harm, message in ((spoiled, "y"), (beside, "beside y")):
 
-        def harmful(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth, harm=harm):
-            multiply(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth)
-            harm(y, Y, columns)
+        def harmful(product, y, Y, *others, harm=harm):
+            multiply(product, y, Y, *others)
+            harm(y, Y)
 
         monkeypatch.setattr(script, "multiply", harmful)
         with pytest.raises(AssertionError, match=f"'{message}'"):
             script.check(5, 3, 2, T, np.random.RandomState(0))
 
-    def too_deep(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth):
-        multiply(product, y, Y, x, X, w, W, b, B, z, Z, rows, columns, depth + 1)
+    def too_deep(*arguments):
+        multiply(*arguments[:-1], arguments[-1] + 1)
 
     monkeypatch.setattr(script, "multiply", too_deep)
     with pytest.raises(AssertionError, match="'y'"):
@@ -98,18 +108,21 @@ def test_the_check_sees_what_it_is_for(T, script, monkeypatch):
 def test_nan_is_not_swallowed(code, T, script):
     """One NaN among the inputs, the weights or the biases is NaN in all that depends on it."""
     M, N, K = 21, 18, 5
+    kernel = script.product_address(np.dtype(T))
     for where in ("x", "W", "b"):
         x, W, b = np.ones((M, K), T), np.ones((K, N), T), np.ones(N, T)
         {"x": x[3:4, 2], "W": W[1, 7:8], "b": b[4:5]}[where][:] = np.nan
-        y, z = np.empty(M * N, T), np.empty(M * N, T)
-        kept = z if code in (f.GELU, f.SILU) else y
+        X = script.in_panels((M, K), T, 0, False).fill(x)
+        y = script.in_panels((M, N), T, 0, False, copies=2)
+        kept = script.GUARD + (y._inside // 2 if code in (f.GELU, f.SILU) else 0)
+        room = np.zeros(script.DEPTH * script.PANEL * script.LANES[T], T)
         script.multiply(
-            script.product_address(np.dtype(T)), y, (0, N, 1), x.ravel(), (0, K, 1), W.ravel(),
-            (0, N, script.LANES[T]), b, (0, 0, 1), kept, (code, 0, N), M, N, K,
+            kernel, y.numbers, y.place, X.numbers, X.place, W.ravel(), (0, N), b, (0, 0),
+            (code, kept), room, 0, 0, M, 0, N, K,
         )  # fmt: skip
         wanted = np.isnan(x @ W + b)
         assert wanted.any()
-        assert (np.isnan(y.reshape(M, N)) == wanted).all()
+        assert (np.isnan(y.values) == wanted).all()
 
 
 @pytest.mark.compiled

@@ -28,9 +28,9 @@ X86 = platform.machine().lower() in ("x86_64", "amd64")
 # Numba adds this processor's own instructions to those of a named one, unless told "none more".
 SINGLE, DOUBLE = ("small-softmax-float32", "large-softmax-float32"), ("large-binary-float64",)
 TARGETS = {
-    "generic": ((), "xmm", 6, SINGLE + DOUBLE),
-    "haswell": (("avx2", "fma"), "ymm fma", 6, SINGLE),
-    "skylake-avx512": (("avx512f", "avx512dq", "avx512bw", "avx512vl"), "zmm fma", 16, DOUBLE),
+    "generic": ((), "xmm", 4, SINGLE + DOUBLE),
+    "haswell": (("avx2", "fma"), "ymm fma", 4, SINGLE),
+    "skylake-avx512": (("avx512f", "avx512dq", "avx512bw", "avx512vl"), "zmm fma", 8, DOUBLE),
 }
 
 

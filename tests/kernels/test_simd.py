@@ -227,7 +227,7 @@ def test_nan_is_on_the_right_side_of_maximum(T):
 @pytest.mark.compiled
 def test_shapes_and_types_that_do_not_go_together_do_not_compile():
     def of_two_lengths(a):
-        return tile.total(simd.maximum(load(a, 0), tile.splat_tile(2, a, 0.0)))
+        return tile.total(simd.maximum(load(a, 0), tile.splat_tile(2, 1, a, 0.0)))
 
     def of_text(a):
         return tile.total(simd.maximum(load(a, 0), "1"))

@@ -85,25 +85,62 @@ def test_totals_do_not_lose_nan_and_infinity(T):
                 assert np.isnan(kernel(x, x)) if np.isnan(bad) else kernel(x, x) == np.inf
 
 
-@pytest.mark.parametrize("rows", [1, 4, 6, 16])
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("rows", [1, 4, 8, 16])
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
-def test_a_tile_goes_in_and_out(T, rows):
-    L = simd.LANES[T]
+def test_a_tile_goes_in_and_out(T, rows, width):
+    L = width * simd.LANES[T]
 
-    def through(y, x, i, step, n):
-        C = tile.load_tile(rows, x, i, step, n)
-        D = tile.splat_tile(rows, x, 0.5)
-        tile.store_tile(y, i, step, C + D, n)
+    def through(y, x, i, step):
+        C = tile.load_tile(rows, width, x, i, step)
+        tile.store_tile(y, i, step, C + tile.splat_tile(rows, width, x, 0.5))
 
     for kernel in by_both_names(through):
-        for step, n in ((L, L), (L + 3, L), (L - 1, 3), (L + 1, 0), (L, 1)):
+        for step in (L, L + 3):
             x = ramp(rows * (L + 3) + 2, T)
-            y = np.full_like(x, 77)
-            kernel(y, x, 2, step, n)
-            where = (2 + np.arange(rows)[:, None] * step + np.arange(n)).ravel()
-            wanted = np.full_like(x, 77)
+            y, wanted = np.full_like(x, 77), np.full_like(x, 77)
+            kernel(y, x, 2, step)
+            where = (2 + np.arange(rows)[:, None] * step + np.arange(L)).ravel()
             wanted[where] = x[where] + T(0.5)
             assert y.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("rows", [1, 4, 8])
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_a_part_of_a_tile_goes_in_and_out(T, rows, width):
+    """n lanes of the first m rows; the others are 0, and are not written."""
+    L = width * simd.LANES[T]
+
+    def through(y, z, x, i, step, n, m):
+        C = tile.load_tile(rows, width, x, i, step, n, m)
+        tile.store_tile(y, i, step, C + tile.splat_tile(rows, width, x, 0.5), n, m)
+        tile.store_tile(z, 0, width * tile.lanes(x), C)
+        D = tile.load_tile(rows, width, x, i, step, n)
+        tile.store_tile(z, rows * width * tile.lanes(x), width * tile.lanes(x), D)
+
+    inner = numba.njit(through)
+
+    @numba.njit
+    def by_address(y, z, x, i, step, n, m):
+        inner(tile.address(y), tile.address(z), tile.address(x), i, step, n, m)
+
+    for kernel in (inner, by_address):
+        for step, n, m in (
+            (L, L, rows), (L - 1, 3, rows), (L + 1, 0, rows), (L, 1, 2), (L + 2, L + 9, 1),
+            (L, L, 0), (L, -1, rows + 3), (L + 1, L - 1, rows - 1),
+        ):  # fmt: skip
+            x = ramp(rows * (L + 3) + 2, T)
+            y, wanted = np.full_like(x, 77), np.full_like(x, 77)
+            z = np.full((2, rows, L), 77, T)
+            kernel(y, z.ravel(), x, 2, step, n, m)
+            N, M = min(max(n, 0), L), min(max(m, 0), rows)
+            where = 2 + np.arange(rows)[:, None] * step + np.arange(N)
+            wanted[where[:M]] = x[where[:M]] + T(0.5)
+            assert y.tobytes() == wanted.tobytes()
+            read = np.zeros((2, rows, L), T)
+            read[0, :M, :N], read[1, :, :N] = x[where[:M]], x[where]
+            assert z.tobytes() == read.tobytes()
 
 
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
@@ -112,24 +149,24 @@ def test_a_row_may_be_repeated(T):
     L = simd.LANES[T]
 
     def repeat(y, x):
-        tile.store_tile(y, 0, tile.lanes(x), tile.load_tile(4, x, 1, 0, 3), tile.lanes(x))
+        tile.store_tile(y, 0, 2 * tile.lanes(x), tile.load_tile(4, 2, x, 1, 0, tile.lanes(x) + 3))
 
     for kernel in by_both_names(repeat):
-        x, y = ramp(4, T), np.full((4, L), 77, T)
+        x, y = ramp(L + 4, T), np.full((4, 2 * L), 77, T)
         kernel(y.ravel(), x)
-        assert (y[:, :3] == x[1:]).all()
-        assert (y[:, 3:] == 0).all()
+        assert (y[:, : L + 3] == x[1:]).all()
+        assert (y[:, L + 3 :] == 0).all()
 
 
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_an_outer_product_is_added_with_one_rounding(T):
-    L = simd.LANES[T]
+    L = 2 * simd.LANES[T]
     random = np.random.RandomState(0)
 
     def add(y, x, step):
-        C = tile.load_tile(5, x, 0, tile.lanes(x), tile.lanes(x))
-        C = tile.plus_outer(C, x, 3, step, tile.load(x, 7))
-        tile.store_tile(y, 0, tile.lanes(x), C, tile.lanes(x))
+        C = tile.load_tile(5, 2, x, 0, 2 * tile.lanes(x))
+        C = tile.plus_outer(C, x, 3, step, tile.load_tile(1, 2, x, 7, 0))
+        tile.store_tile(y, 0, 2 * tile.lanes(x), C)
 
     for kernel in by_both_names(add):
         for step in (1, 9, 0, -1 + L):
@@ -146,8 +183,8 @@ def test_squares_are_transposed(T):
 
     def turn(y, x, rows, n):
         a = tile.load_square(x, 1, step, rows, n)
-        tile.store_tile(y, 0, tile.lanes(x), tile.transpose(a), tile.lanes(x))
-        tile.store_square(y, tile.lanes(x) ** 2 + 2, step, a, rows, n)
+        tile.store_tile(y, 0, tile.lanes(x), tile.transpose(a))
+        tile.store_tile(y, tile.lanes(x) ** 2 + 2, step, a, n, rows)
 
     x = ramp(1 + L * step, T)
     for kernel in by_both_names(turn):
@@ -182,13 +219,13 @@ def test_memory_of_other_types_is_refused():
         return tile.total(tile.load(x, 0))
 
     def of_variable_height(x):
-        tile.store_tile(x, 0, 1, tile.splat_tile(x.size, x, 0.0), 1)
+        tile.store_tile(x, 0, 1, tile.splat_tile(x.size, 1, x, 0.0))
 
     def of_variable_rows(x):
-        tile.store_tile(x, 0, 1, tile.load_tile(x.size, x, 0, 0, 0), 1)
+        tile.store_tile(x, 0, 1, tile.load_tile(x.size, 1, x, 0, 0))
 
     def not_square(x):
-        tile.store_tile(x, 0, 1, tile.transpose(tile.splat_tile(2, x, 0.0)), 1)
+        tile.store_tile(x, 0, 1, tile.transpose(tile.splat_tile(2, 1, x, 0.0)))
 
     with pytest.raises(numba.TypingError):
         numba.njit(use)(np.zeros(16, np.int64))

@@ -60,6 +60,13 @@ LARGE = {
     "large-binary-float64": Case(
         DEEP, ALL[::-1], "binary_cross_entropy", "float64", "nadam", {}, 150, 70, 3
     ),
+    # Beyond a block of a product, in each of its three dimensions.
+    "wide-softmax-float32": Case(
+        (150, 140, 66, 10), "relu", "softmax_cross_entropy", "float32", "adam", {}, 300, 140, 2
+    ),
+    "wide-squared-float64": Case(
+        (135, 70, 130, 40), "tanh", "squared_error", "float64", "momentum", {}, 300, 140, 2
+    ),
 }
 CASES = SMALL | LARGE
 
