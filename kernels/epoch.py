@@ -38,8 +38,8 @@ from .layers import (
 from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
 from .random import shuffle, words
-from .threads import PARTS_TAKEN, PLACES, WEIGHTS_TAKEN, abort, meet, other, share, take
-from .tile import lanes, load, prefetch, store
+from .threads import EVEN, LINE, ODD, WEIGHTS, abort, give_back, meet, places, share, take
+from .tile import lanes, load, load_double, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
 # in the loss, if they differ.  What is not used has no rows.
@@ -68,7 +68,7 @@ _HOT = 8192  # numbers of W whose gradient is still in the first cache when the 
 
 def team(threads=1):
     """One :data:`Team` per thread."""
-    shared = np.zeros(PLACES, np.int64)
+    shared = np.zeros(places(threads), np.int64)
     return [Team(thread, threads, shared) for thread in range(threads)]
 
 
@@ -85,7 +85,10 @@ def draw_order(order, sampling, epoch):
         K = sampling.starts.size - 1
         at = 0
         for k in range(K):
-            rows = sampling.members[sampling.starts[k] : sampling.starts[k + 1]].copy()
+            members = sampling.members[sampling.starts[k] : sampling.starts[k + 1]]
+            rows = np.empty(members.size, np.int64)
+            for i in range(rows.size):
+                rows[i] = members[i]
             words(drawn[: rows.size], sampling.seed, epoch, _FILL + k)
             shuffle(rows, drawn[: rows.size])
             # The classes that get one row more change from epoch to epoch.
@@ -94,7 +97,8 @@ def draw_order(order, sampling, epoch):
                 order[at] = rows[j % rows.size]
                 at += 1
     elif sampling.kind == GIVEN:
-        order[:] = sampling.members[epoch * n : (epoch + 1) * n]
+        for i in range(n):  # assigning a slice takes 2 s to compile: it may have to raise
+            order[i] = sampling.members[epoch * n + i]
     else:
         for i in range(n):
             order[i] = i
@@ -185,17 +189,18 @@ def layer_pass(product, theta, work, l, B, columns, phase, team):
         product(theta, work, l, 0, B, 0, columns, 0)
         return True
     if thread == 0:
-        shared[other(phase)] = 0
+        give_back(team, EVEN + ODD - phase)
     width = PANEL * lanes(theta)
     across = (columns + width - 1) // width
     down = min((4 * threads + across - 1) // across, (B + _FEW_ROWS - 1) // _FEW_ROWS)
-    part = take(shared, phase, threads, -1)
-    while part < across * down:
+    had, part = 0, take(team, phase, across * down, 0)
+    while part >= 0:
         left = part // down * width
         begin, end = share(B, MOST_ROWS, part % down, down)
         if begin < end:
             product(theta, work, l, begin, end, left, min(left + width, columns), thread)
-        part = take(shared, phase, threads, part)
+        had += 1
+        part = take(team, phase, across * down, had)
     return meet(shared, threads)
 
 
@@ -209,15 +214,15 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
     B, layers = rows.size, work.plan.shape[0] - 1
     begin, end = share(B, MOST_ROWS, thread, threads)
     gather(work, data, rows, begin, end)
-    phase = PARTS_TAKEN
+    phase = EVEN
     if thread == 0:
-        shared[phase] = 0
+        give_back(team, phase)
     if not meet(shared, threads):
         return
     for l in range(layers):
         if not layer_pass(layer_forward, theta, work, l, B, work.plan[l, O_], phase, team):
             return
-        phase = other(phase)
+        phase = EVEN + ODD - phase
     begin, end = share(B, lanes(theta), thread, threads)
     if begin < end:
         output_loss(work, begin, end, B, thread)
@@ -227,7 +232,7 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
     for l in range(layers - 1, 0, -1):
         if not layer_pass(layer_backward, theta, work, l, B, work.plan[l, I_], phase, team):
             return
-        phase = other(phase)
+        phase = EVEN + ODD - phase
 
 
 @cache
@@ -270,7 +275,9 @@ def mean_loss(theta, work, data, team):
     n, most = data.X.shape[0], work.labels.size
     loss, right = 0.0, 0.0
     for start in range(0, n, most):
-        rows = np.arange(start, min(start + most, n))
+        rows = np.empty(min(most, n - start), np.int64)
+        for r in range(rows.size):
+            rows[r] = start + r
         call(work.pass_batch, (theta, work, data, rows, 0, team))
         if not meet(team.shared, team.threads):
             return np.nan, np.nan
@@ -289,7 +296,7 @@ evaluate = jit(mean_loss)
 def loss_gradient(gradient, theta, work, data, rows):
     """The objective for these rows; its gradient goes into the flat ``gradient``."""
     B = rows.size
-    alone = Team(0, 1, np.zeros(PLACES, np.int64))
+    alone = Team(0, 1, np.zeros(LINE, np.int64))
     call(work.pass_batch, (theta, work, data, rows, 1, alone))
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
@@ -327,44 +334,61 @@ def predict(out, theta, work, data):
 
 
 @inline
+def height_of(p, theta):
+    """How many inputs' weights of a layer are updated at a time: some panels of x."""
+    width = panel_width(theta)
+    return max(1, _HOT // p[O_] // width) * width
+
+
+@inline
 def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
     """Gradient and optimizer step of all weights, a part at a time while it is in the cache."""
-    _, threads, shared = team
-    width = panel_width(theta)
-    part, mine = 0, take(shared, WEIGHTS_TAKEN, threads, -1)
+    parts = 0
     for l in range(work.plan.shape[0] - 1):
-        p = work.plan[l]
-        # b stands right behind W, so it takes its step with the last part of W, unless its decay
-        # or its rate is another.
-        W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
-        alike = (
-            W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
-        )
-        height = max(1, _HOT // p[O_] // width) * width
-        for i in range(0, p[I_], height):
-            if part == mine:
-                j = min(i + height, p[I_])
-                weight_gradient(gradient, work, l, i, j, B)
-                block[0], block[1] = p[W_] + i * p[O_], p[W_] + j * p[O_]
-                if j == p[I_]:
-                    bias_gradient(gradient, work, l, B)
-                    if alike:
-                        block[1] += p[O_]
-                call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
-                if j == p[I_] and not alike:
-                    block[0], block[1] = p[B_], p[B_] + p[O_]
-                    call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
-                mine = take(shared, WEIGHTS_TAKEN, threads, mine)
-            part += 1
+        height = height_of(work.plan[l], theta)
+        parts += (work.plan[l, I_] + height - 1) // height
+    had, part = 0, take(team, WEIGHTS, parts, 0)
+    while part >= 0:
+        l, i, height = 0, part, height_of(work.plan[0], theta)
+        while i * height >= work.plan[l, I_]:
+            i -= (work.plan[l, I_] + height - 1) // height
+            l += 1
+            height = height_of(work.plan[l], theta)
+        first, last = i * height, min((i + 1) * height, work.plan[l, I_])
+        update_part(theta, gradient, work, state, descend, rate, B, l, first, last, block)
+        had += 1
+        part = take(team, WEIGHTS, parts, had)
+
+
+@inline
+def update_part(theta, gradient, work, state, descend, rate, B, l, first, last, block):
+    """The inputs ``first … last`` of a layer; with the last of them, the bias."""
+    p = work.plan[l]
+    weight_gradient(gradient, work, l, first, last, B)
+    # b stands right behind W, so it takes its step with the last part of W, unless its decay or its
+    # rate is another.
+    W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
+    alike = W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
+    block[0], block[1] = p[W_] + first * p[O_], p[W_] + last * p[O_]
+    if last == p[I_]:
+        bias_gradient(gradient, work, l, B)
+        if alike:
+            block[1] += p[O_]
+    call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
+    if last == p[I_] and not alike:
+        block[0], block[1] = p[B_], p[B_] + p[O_]
+        call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
 
 
 @inline
 def norm(gradient):
     """In float64, by eight sums side by side: one would wait for itself at each addition."""
     sums = np.zeros(8)
+    s = load(sums, 0)
     for i in range(0, gradient.size - 7, 8):
-        for k in range(8):
-            sums[k] += np.float64(gradient[i + k]) * np.float64(gradient[i + k])
+        x = load_double(gradient, i)
+        s = s + x * x
+    store(sums, 0, s)
     total = 0.0
     for i in range(gradient.size // 8 * 8, gradient.size):
         total += np.float64(gradient[i]) * np.float64(gradient[i])
@@ -437,7 +461,7 @@ def train(
         B = rows.size
 
         if leads:
-            shared[WEIGHTS_TAKEN] = 0
+            give_back(team, WEIGHTS)
         following = order[start + B : min(start + 2 * B, order.size)]
         begin, end = share(following.size, 1, thread, threads)
         announce(data, following, begin, end)

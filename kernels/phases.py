@@ -67,8 +67,10 @@ def sum_up(theta, gradient, state, phased, rate, first, last, begin, end, team):
     group, groups = (0, 1) if phased.one_group else (first, last)
     if team.thread == 0:
         for k in range(group, groups):
-            phased.rows[k, :n] = state.c
-            phased.rows[k, n : n + n_kept] = phased.kept[k]
+            for i in range(n):
+                phased.rows[k, i] = state.c[i]
+            for i in range(n_kept):
+                phased.rows[k, n + i] = phased.kept[k, i]
     if not meet(team.shared, team.threads):
         return False
     block = np.empty(2, np.int64)

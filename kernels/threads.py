@@ -20,10 +20,18 @@ from ._jit import COMPILED, inline
 
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
 SPINS = 2000
-# Places in the shared array, a cache line apart.  Parts are counted in two places by turns, since
-# one can be set back to 0 only while nobody takes any from it.
-COUNTER, ABORTED, WEIGHTS_TAKEN, PARTS_TAKEN = 0, 8, 16, 24
-PLACES = 40
+# Places in the shared array, a cache line apart; behind them, of each pair of threads, a counter of
+# taken parts for each of the three things that are shared.  Those of a pass take turns, since a
+# counter can be set back to 0 only while nobody takes any parts.
+LINE = 8
+COUNTER, ABORTED, TAKEN = 0, LINE, 2 * LINE
+WEIGHTS, EVEN, ODD = range(3)
+
+
+def places(threads):
+    """How long the shared array is."""
+    return TAKEN + 3 * LINE * ((threads + 1) // 2)
+
 
 if COMPILED:
 
@@ -108,19 +116,29 @@ def meet(shared, threads):
 
 
 @inline
-def take(shared, place, threads, taken):
-    """The number of the next part to work on, 0, 1, 2, …; ``taken`` was the one before, or -1.
+def take(team, what, parts, had):
+    """The next of so many parts of ``what`` for this thread, which ``had`` so many; -1 if none.
 
-    Parts go to whoever is free, so a thread whose core is slow, or busy with other programs, gets
-    fewer of them.  Between two uses of a ``place``, shared[place] has to be set to 0.
+    Each pair of threads has a range of parts; one begins at its front, the other at its back.  So a
+    thread gets much the same parts each time, and finds in its core's cache what it left there; yet
+    where a core is slow, or busy with other programs, the other one gets more of them.
     """
-    return taken + 1 if threads == 1 else add_atomic(shared, place, 1)
+    thread, threads, shared = team
+    if threads == 1:
+        return had if had < parts else -1
+    pair = thread // 2
+    first = parts * 2 * pair // threads
+    last = parts * min(2 * pair + 2, threads) // threads
+    if add_atomic(shared, TAKEN + LINE * (3 * pair + what), 1) >= last - first:
+        return -1
+    return last - 1 - had if thread % 2 else first + had
 
 
 @inline
-def other(place):
-    """Where parts are counted next, after PARTS_TAKEN or what came after it."""
-    return PARTS_TAKEN if place != PARTS_TAKEN else PARTS_TAKEN + 8
+def give_back(team, what):
+    """All parts of ``what`` can be taken again; of one thread, while nobody takes any."""
+    for pair in range((team.threads + 1) // 2):
+        team.shared[TAKEN + LINE * (3 * pair + what)] = 0
 
 
 @inline

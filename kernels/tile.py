@@ -135,6 +135,26 @@ _lower(load, _MEMORY, types.Integer, types.Integer)(_load)
 _lower(load, _MEMORY, types.Integer, types.Integer, types.Number)(_load)
 
 
+def load_double(a, i):
+    """The 8 numbers at a[i:] as a vector of float64, whatever the dtype of a."""
+    return a.reshape(-1)[i : i + LANES[np.float64]].astype(np.float64)
+
+
+@type_callable(load_double)
+def _(context):
+    return lambda a, i: _vector_of(a) and TileType(types.float64, LANES[np.float64])
+
+
+@_lower(load_double, _MEMORY, types.Integer)
+def _(context, builder, signature, arguments):
+    vector = context.get_value_type(signature.return_type).element
+    pointer = _address(context, builder, signature.args[0], *arguments)
+    if signature.args[0].dtype == types.float64:
+        return join(builder, [_read(builder, pointer, vector)])
+    few = _read(builder, pointer, ir.VectorType(ir.FloatType(), vector.count))
+    return join(builder, [builder.fpext(few, vector)])
+
+
 def store(a, i, x, n=None):
     """Write a vector to a[i:], but only the first n lanes of it."""
     lanes = LANES[a.dtype.type]

@@ -1,8 +1,10 @@
 """Several threads in one compiled call: started for it, gone after it, no pool in between."""
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from .inputs import check_count
@@ -78,9 +80,12 @@ def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
     """
     crew = epoch.team(threads)
     failures: list[BaseException] = []
+    cores = _cores_for(threads - 1)
 
     def follow(member: epoch.Team) -> None:
         try:
+            if cores:
+                os.sched_setaffinity(0, cores[member.thread - 1])
             task(member)
         except BaseException as error:
             failures.append(error)
@@ -110,3 +115,30 @@ def _wait_for(threads: list[threading.Thread]) -> None:
     for thread in threads:
         if thread.ident is not None:  # it was started
             thread.join()
+
+
+def _cores_for(followers: int) -> list[set[int]]:
+    """For each thread beside the first, cores of its own; nothing where the system cannot say.
+
+    Left alone, Linux wakes a thread on the core of the one that woke it, which then was to sleep;
+    but here both go on, and share that core for 10 to 25 ms, until the load is balanced: half of a
+    call.  (Meeting cost 20 µs then, and 0.1 to 0.3 µs from the start with cores of their own.)
+    """
+    if not followers or not hasattr(os, "sched_getaffinity"):
+        return []
+    here = _current_core()
+    others = sorted(os.sched_getaffinity(0) - {here})
+    if here is None or len(others) < followers:
+        return []
+    return [set(others[i::followers]) for i in range(followers)]
+
+
+def _current_core() -> int | None:
+    ask = _sched_getcpu()
+    core = ask() if ask else -1
+    return core if core >= 0 else None
+
+
+@cache
+def _sched_getcpu() -> Callable[[], int] | None:
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None

@@ -27,6 +27,8 @@ from .schedule import get as get_schedule
 # One compiled call lasts about this long: short enough for Ctrl-C and a progress bar, long enough
 # for the way in and out (about 20 µs) not to count.
 _SECONDS_PER_CALL = 0.05
+# The first call, whose time is not known yet: its seconds, if the machine is a slow one.
+_FIRST_CALL, _FLOPS, _STEP = 5e-3, 1e10, 1e-5
 
 Callback = Callable[[History], Any]
 
@@ -319,7 +321,11 @@ class _Run:
         self._fresh = True  # the kernels have not seen these parameters
         self._call(0, 1)  # compiles, so that the clock sees training alone
         self._started = time.perf_counter()
-        self._most = 1  # steps of the next call
+        # Steps of the next call: of the first one, as many as any machine makes in a few
+        # milliseconds, but no more than one validation.
+        seconds = _STEP + flops / _FLOPS
+        fitting = int(min(_FIRST_CALL, _SECONDS_PER_CALL) / seconds)
+        self._most = max(1, min(fitting, self._steps))
 
     @property
     def done(self) -> bool:

@@ -12,14 +12,20 @@ from minitrain.kernels import epoch
 from minitrain.kernels.threads import (
     ABORTED,
     COUNTER,
-    PLACES,
+    EVEN,
+    ODD,
+    TAKEN,
+    WEIGHTS,
     abort,
     add_atomic,
+    give_back,
     give_way,
     load_atomic,
     meet,
     pause,
+    places,
     share,
+    take,
 )
 
 
@@ -74,7 +80,7 @@ def in_threads(n, task):
 
 
 def test_atomics():
-    shared = np.arange(PLACES)
+    shared = np.arange(places(1))
     assert use_atomics(shared) == (3, 8)
     assert shared[3] == 8
 
@@ -82,7 +88,7 @@ def test_atomics():
 @pytest.mark.compiled
 def test_adding_is_atomic():
     """No number is drawn twice."""
-    shared, seen = np.zeros(PLACES, np.int64), np.empty((4, 500_000), np.int64)
+    shared, seen = np.zeros(places(1), np.int64), np.empty((4, 500_000), np.int64)
     count_up(shared, seen[0, :0])  # compile
     gate = threading.Barrier(4)
 
@@ -96,14 +102,14 @@ def test_adding_is_atomic():
 
 
 def test_one_thread_meets_itself():
-    shared = np.zeros(PLACES, np.int64)
+    shared = np.zeros(places(1), np.int64)
     assert meet_once(shared, 1)
     assert not shared.any()
 
 
 def test_the_last_of_several_goes_on():
     """Without waiting, seen from the last one's side: the others have counted themselves."""
-    shared = np.zeros(PLACES, np.int64)
+    shared = np.zeros(places(1), np.int64)
     shared[COUNTER] = 8  # two barriers of three, and two threads at the third
     assert meet_once(shared, 3)
     assert shared[COUNTER] == 9
@@ -112,7 +118,7 @@ def test_the_last_of_several_goes_on():
 @pytest.mark.compiled
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_nobody_goes_on_before_all_have_come(n):
-    shared, seen = np.zeros(PLACES, np.int64), np.zeros((n, 16), np.int64)
+    shared, seen = np.zeros(places(1), np.int64), np.zeros((n, 16), np.int64)
     count = 2000
     rounds(shared, seen, 0, 1, 1)  # compile
     seen[:] = -1
@@ -122,7 +128,7 @@ def test_nobody_goes_on_before_all_have_come(n):
 
 @pytest.mark.compiled
 def test_a_thread_waits_for_one_that_is_late():
-    shared = np.zeros(PLACES, np.int64)
+    shared = np.zeros(places(1), np.int64)
     meet_once(shared, 1)
     came = []
 
@@ -147,7 +153,7 @@ def test_who_has_given_up_is_not_waited_for():
 
 @pytest.mark.compiled
 def test_waiting_threads_are_released():
-    shared = np.zeros(PLACES, np.int64)
+    shared = np.zeros(places(1), np.int64)
     meet_once(shared, 1)
 
     def task(i):
@@ -160,8 +166,9 @@ def test_waiting_threads_are_released():
 
 
 def test_the_places_are_on_cache_lines_of_their_own():
+    assert places(1) == places(2) < places(3)
     assert abs(ABORTED - COUNTER) * 8 >= 64
-    assert max(ABORTED, COUNTER) < PLACES
+    assert max(ABORTED, COUNTER) < TAKEN
 
 
 @pytest.mark.parametrize("unit", [1, 8, 16])
@@ -178,6 +185,46 @@ def test_shares_cover_everything_once(unit):
                 assert first % unit == 0 or first == n
             units = [-(-(last - first) // unit) for first, last in parts]
             assert max(units) - min(units) <= 1  # fair
+
+
+@numba.njit
+def take_one(team, what, parts, had):
+    return take(team, what, parts, had)
+
+
+@numba.njit
+def take_back(team, what):
+    give_back(team, what)
+
+
+@pytest.mark.parametrize("threads", range(1, 8))
+def test_each_part_is_taken_once_whoever_is_faster(threads):
+    random = np.random.RandomState(threads)
+    crew = epoch.team(threads)
+    for parts in (0, 1, 2, 3, 7, 50):
+        for what in (WEIGHTS, EVEN, ODD):
+            had, taken, working = [0] * threads, [], list(range(threads))
+            weights = random.random_sample(threads) ** 4  # some threads are much slower
+            while working:
+                p = weights[working] / weights[working].sum()
+                thread = int(random.choice(working, p=p))
+                part = take_one(crew[thread], what, parts, had[thread])
+                if part < 0:
+                    working.remove(thread)
+                else:
+                    had[thread] += 1
+                    taken.append(part)
+            assert sorted(taken) == list(range(parts))
+        for what in (WEIGHTS, EVEN, ODD):
+            take_back(crew[0], what)
+    assert threads == 1 or not crew[0].shared[TAKEN:].any()
+
+
+def test_a_pair_begins_at_both_ends_of_its_range():
+    crew = epoch.team(3)
+    assert [take_one(member, EVEN, 9, 0) for member in crew] == [0, 5, 6]
+    assert [take_one(member, EVEN, 9, 1) for member in crew] == [1, 4, 7]
+    assert take_one(crew[0], ODD, 9, 0) == 0  # another counter
 
 
 def test_a_team_shares_one_place():
