@@ -38,7 +38,7 @@ from .layers import (
 from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
 from .random import shuffle, words
-from .threads import EVEN, LINE, ODD, WEIGHTS, abort, give_back, meet, places, share, take
+from .threads import EVEN, ODD, WEIGHTS, abort, give_back, meet, places, share, take
 from .tile import lanes, load, load_double, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
@@ -296,7 +296,7 @@ evaluate = jit(mean_loss)
 def loss_gradient(gradient, theta, work, data, rows):
     """The objective for these rows; its gradient goes into the flat ``gradient``."""
     B = rows.size
-    alone = Team(0, 1, np.zeros(LINE, np.int64))
+    alone = Team(0, 1, np.zeros(places(1), np.int64))
     call(work.pass_batch, (theta, work, data, rows, 1, alone))
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)

@@ -28,6 +28,7 @@ COUNTER, ABORTED, TAKEN = 0, LINE, 2 * LINE
 WEIGHTS, EVEN, ODD = range(3)
 
 
+@inline
 def places(threads):
     """How long the shared array is."""
     return TAKEN + 3 * LINE * ((threads + 1) // 2)
