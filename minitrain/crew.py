@@ -13,7 +13,7 @@ from .kernels._jit import COMPILED
 
 # Floating-point operations of a step from which a second thread pays where a core is free for it:
 # below it, meeting costs more than the shared work saves (scripts/bench_epoch.py --threads).
-WORTH_SHARING = 3e6
+WORTH_SHARING = 5e7
 
 _CALLS_BEFORE_TRIAL = 6  # at first; twice as many after each trial that changed nothing
 _MOST_CALLS_BEFORE_TRIAL = 96
@@ -30,7 +30,8 @@ def choose_threads(threads: int | None, flops: float) -> int:
         check_count("threads", threads)
     elif flops < WORTH_SHARING:
         threads = 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    available = _cores()
+    cores = os.cpu_count() if available is None else len(available)
     most = (cores or 1) if COMPILED else 1
     return min(threads or most, most)
 
@@ -80,19 +81,20 @@ def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
     """
     crew = epoch.team(threads)
     failures: list[BaseException] = []
-    cores = _cores_for(threads - 1)
+    cores = _cores_for(threads)
 
     def follow(member: epoch.Team) -> None:
         try:
-            if cores:
-                os.sched_setaffinity(0, cores[member.thread - 1])
+            _stay_on(cores[member.thread])
             task(member)
         except BaseException as error:
             failures.append(error)
             epoch.give_up(member)
 
     others = [threading.Thread(target=follow, args=(member,)) for member in crew[1:]]
+    before = _cores() if cores[0] else None
     try:
+        _stay_on(cores[0])
         try:
             for other in others:
                 other.start()
@@ -106,6 +108,7 @@ def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
         raise
     finally:
         _wait_for(others)
+        _stay_on(before)
     if failures:
         raise failures[0]
     return result
@@ -117,26 +120,33 @@ def _wait_for(threads: list[threading.Thread]) -> None:
             thread.join()
 
 
-def _cores_for(followers: int) -> list[set[int]]:
-    """For each thread beside the first, cores of its own; nothing where the system cannot say.
+def _cores() -> set[int] | None:
+    """Those that this thread may use; None where the system does not say."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+
+def _stay_on(cores: set[int] | None) -> None:
+    if cores:
+        os.sched_setaffinity(0, cores)
+
+
+def _cores_for(threads: int) -> list[set[int] | None]:
+    """For each thread cores of its own, for the first the one that it is on; None: any.
 
     Left alone, Linux wakes a thread on the core of the one that woke it, which then was to sleep;
     but here both go on, and share that core for 10 to 25 ms, until the load is balanced: half of a
-    call.  (Meeting cost 20 µs then, and 0.1 to 0.3 µs from the start with cores of their own.)
+    call.  (Meeting took 20 µs then; with cores of their own 0.1 to 0.3 µs, from the start.)
     """
-    if not followers or not hasattr(os, "sched_getaffinity"):
-        return []
-    here = _current_core()
-    others = sorted(os.sched_getaffinity(0) - {here})
-    if here is None or len(others) < followers:
-        return []
-    return [set(others[i::followers]) for i in range(followers)]
+    here, available = _current_core(), _cores()
+    if threads == 1 or available is None or here not in available or len(available) < threads:
+        return [None] * threads
+    order = [here, *sorted(available - {here})]
+    return [set(order[i::threads]) for i in range(threads)]
 
 
 def _current_core() -> int | None:
     ask = _sched_getcpu()
-    core = ask() if ask else -1
-    return core if core >= 0 else None
+    return ask() if ask else None
 
 
 @cache
