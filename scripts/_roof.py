@@ -94,7 +94,7 @@ class Limits:
         }
 
 
-# A core that was idle, on a virtual machine, is slow for some ten milliseconds; the first one is not.
+# A core that was idle is slow for some ten milliseconds on a virtual machine.
 _WAKING = 8
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minitrain.kernels.memory import LINE, aligned_zeros
+from minitrain.kernels.memory import HUGE, LINE, aligned_zeros
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
@@ -25,3 +25,16 @@ def test_arrays_do_not_overlap():
     first[:] = 1.0
     assert not second.any()
     assert not np.shares_memory(first, second)
+
+
+def test_large_arrays():
+    """Of huge pages where the system has them: all the same to who uses them."""
+    arrays = [aligned_zeros(shape, "float32") for shape in (HUGE // 4, (3, 999_983), HUGE // 4 - 1)]
+    for array in arrays:
+        assert array.ctypes.data % LINE == 0
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert not array.any()
+        array[:] = 1
+        array.flat[-1] = 2
+    assert all(array.sum() == array.size + 1 for array in arrays)
