@@ -354,30 +354,26 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
             i -= (work.plan[l, I_] + height - 1) // height
             l += 1
             height = height_of(work.plan[l], theta)
-        first, last = i * height, min((i + 1) * height, work.plan[l, I_])
-        update_part(theta, gradient, work, state, descend, rate, B, l, first, last, block)
+        p, first = work.plan[l], i * height
+        last = min(first + height, p[I_])
+        weight_gradient(gradient, work, l, first, last, B)
+        # b stands right behind W, so it takes its step with the last part of W, unless its decay
+        # or its rate is another.
+        W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
+        alike = (
+            W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
+        )
+        block[0], block[1] = p[W_] + first * p[O_], p[W_] + last * p[O_]
+        if last == p[I_]:
+            bias_gradient(gradient, work, l, B)
+            if alike:
+                block[1] += p[O_]
+        call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
+        if last == p[I_] and not alike:
+            block[0], block[1] = p[B_], p[B_] + p[O_]
+            call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
         had += 1
         part = take(team, WEIGHTS, parts, had)
-
-
-@inline
-def update_part(theta, gradient, work, state, descend, rate, B, l, first, last, block):
-    """The inputs ``first … last`` of a layer; with the last of them, the bias."""
-    p = work.plan[l]
-    weight_gradient(gradient, work, l, first, last, B)
-    # b stands right behind W, so it takes its step with the last part of W, unless its decay or its
-    # rate is another.
-    W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
-    alike = W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
-    block[0], block[1] = p[W_] + first * p[O_], p[W_] + last * p[O_]
-    if last == p[I_]:
-        bias_gradient(gradient, work, l, B)
-        if alike:
-            block[1] += p[O_]
-    call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
-    if last == p[I_] and not alike:
-        block[0], block[1] = p[B_], p[B_] + p[O_]
-        call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
 
 
 @inline
@@ -429,12 +425,12 @@ def train(
     is an epoch's first loss, the step before is returned: that one did the harm, and ``good`` are
     only parameters with a finite loss.
     """
-    theta, evaluated, good, gradient, work, data, validation, order = borrowed(
-        (theta, evaluated, good, gradient, work, data, validation, order)
-    )
-    sampling, state, phased, rates, moved, record, team = borrowed(
-        (sampling, state, phased, rates, moved, record, team)
-    )
+    # One by one: a tuple of all of them takes LLVM half a second more.
+    theta, evaluated, good = borrowed(theta), borrowed(evaluated), borrowed(good)
+    gradient, work, data = borrowed(gradient), borrowed(work), borrowed(data)
+    validation, order, sampling = borrowed(validation), borrowed(order), borrowed(sampling)
+    state, phased, rates = borrowed(state), borrowed(phased), borrowed(rates)
+    moved, record, team = borrowed(moved), borrowed(record), borrowed(team)
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads = thread == 0
