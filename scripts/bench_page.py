@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -121,7 +122,7 @@ def measure(browser, seconds):
     before = browser.metrics()
     times = json.loads(browser.ask(PLAY.replace("SECONDS", str(seconds))))[2:]
     after = browser.metrics()
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     busy = (after["TaskDuration"] - before["TaskDuration"]) / (
         after["Timestamp"] - before["Timestamp"]
     )

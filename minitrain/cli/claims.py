@@ -73,8 +73,8 @@ def _write(findings: list, options: argparse.Namespace) -> None:
 def _print(findings: list, language: int) -> None:
     from ..gallery.claims.finding import KOREAN
 
-    for number, finding in enumerate(findings, 1):
-        console.print_heading(f"{number}. {finding.claim[language]}")
+    for finding in findings:
+        console.print_heading(f"{finding.number}. {finding.claim[language]}")
         for part in finding.parts:
             verdict = KOREAN[part.verdict] if language else part.verdict
             print(f"   {verdict.upper()}: {part.statement[language]}")

@@ -19,6 +19,7 @@ from .walks import RATES
 
 _SCRIPTS = ("page_walk.js", "page_map.js", "page_chart.js", "page.js")  # in this order: one script
 
+
 def write_page(
     path: str | Path,
     optimizers: Sequence[str | Optimizer] = tuple(STYLES),

@@ -85,12 +85,13 @@ def _markdown(findings: Sequence[Finding], language: int, command: str) -> str:
         f"# {HEADING[language]}", "",
         ("[한국어](claims.ko.md)", "[English](claims.md)")[language], "", OPENING[language], "",
     ]  # fmt: skip
-    for number, finding in enumerate(findings, 1):
-        lines += [f"## {number}. {finding.claim[language]}", "", f"| {' | '.join(heads)} |"]
+    for finding in findings:
+        lines += [f"## {finding.number}. {finding.claim[language]}", "", f"| {' | '.join(heads)} |"]
         lines += ["|---|---|---|"]
         for part in finding.parts:
             verdict = (part.verdict, KOREAN[part.verdict])[language]
             cells = (part.statement[language], f"**{verdict}**", part.measured[language])
             lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
         lines += ["", f"![{finding.claim[language]}](claim_{finding.key}.png)", ""]
+        lines += [f"<sub>{finding.setup}</sub>", ""]
     return "\n".join([*lines, CLOSING[language], "", f"<sub>{environment(command)}</sub>", ""])
