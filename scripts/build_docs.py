@@ -15,6 +15,8 @@ from pathlib import Path
 import minitrain as mt
 from minitrain import gallery
 from minitrain.gallery.claims import report
+from minitrain.gallery.claims.training import HOW, Setting, tuned
+from minitrain.gallery.walks import spelled
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("surfaces", "landscapes", "book", "claims")
@@ -108,24 +110,23 @@ def surfaces(out):
 
 
 def landscapes(out):
-    """Digits: three trainings from the same weights, in their own plane and around one's end."""
+    """Digits: four trainings from the same weights, in their own plane and around one's end."""
     say("landscapes")
     train = mt.datasets.load("digits").split(seed=0)[0]
-    movers = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.046, "adam": 0.0046}
+    setting = Setting(epochs=20)  # that of claim 7: 64-32-10
+    movers = [tuned(setting, name) for name in ("sgd", "momentum", "adagrad", "adam")]
     ways, model = {}, None
-    for name, lr in movers.items():
-        model = mt.MLP([64, 32, 10], seed=0)
-        ways[name] = gallery.trajectory(model, mt.optimizers.get(name, lr=lr), train, epochs=20)
-    rates = ", ".join(f"{name} lr {lr:g}" for name, lr in movers.items())
-    setup = (
-        f"digits, 64-32-10 relu, batch 32, 20 epochs, seed 0; {rates}: those with the lowest "
-        "validation loss of 17 (see claims.md, 7)."
-    )
+    for mover in movers:
+        model = setting.model(0)
+        ways[mover.name] = gallery.trajectory(model, mover, train, epochs=setting.epochs)
+    told = f"digits, 64-32-10 relu, batch 32, {setting.epochs} epochs, seed 0; "
+    how = f"; {HOW.format('validation')}."
+    setup = told + ", ".join(map(spelled, movers)) + how
     plane = gallery.pca_plane(model, train, list(ways.values()))
     gallery.save(gallery.draw_plane(plane, ways, setup), out / "landscape_pca.png", dpi=85)
     plane = gallery.random_plane(model, train)
     end = {"adam": ways["adam"][-1:]}
-    around = setup.replace("; ", ", around the end of Adam's training; ", 1)
+    around = f"{told}the end of the training with {spelled(movers[-1])}{how}"
     gallery.save(gallery.draw_plane(plane, end, around), out / "landscape_random.png", dpi=85)
 
 
