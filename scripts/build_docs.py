@@ -28,9 +28,10 @@ INDEX = """\
 Made by `python3 scripts/build_docs.py`; every number comes from this library's own kernels. The
 pictures illustrate and rank nobody: [comparing](../comparing.md) says how that is done.
 
-- [What they say of optimizers, and what happens](claims.md) ([한국어](claims.ko.md)): {parts}
-  statements, each an experiment with a verdict.
-- [playground.html](playground.html): download it, open it, click where to start. It works offline.
+- [What they say of optimizers, and what happens](claims.md) ([한국어](claims.ko.md)): {claims}
+  claims in {parts} statements, each an experiment with a verdict.
+- [playground.html](playground.html): download it, open it, click where to start. It works offline,
+  at the screen's own 60 frames a second (`python3 scripts/bench_page.py` measures them).
 
 ![Five optimizers in the ravine](ravine.gif)
 
@@ -73,10 +74,12 @@ def main():
         landscapes(out)
     if "book" in wanted:
         say("the book's figures")
-        gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png", dpi=80)
-        gallery.save(gallery.book.draw_training(), out / "book_training.png", dpi=90)
+        gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png")
+        gallery.save(gallery.book.draw_training(), out / "book_training.png")
     if "claims" in wanted:
         say("claims")
+        for old in out.glob("claim_*.png"):  # of claims that are no more, too
+            old.unlink()
         findings = list(gallery.claims.run(options.seeds))
         report.write(findings, out, f"minitrain claims --seeds {options.seeds}", page=False)
     index(out)
@@ -94,7 +97,9 @@ def index(out):
         for s in map(gallery.get, gallery.names())
     )
     parts = sum(len(finding["parts"]) for finding in findings)
-    (out / "README.md").write_text(INDEX.format(parts=parts, surfaces=sections), "utf-8")
+    (out / "README.md").write_text(
+        INDEX.format(claims=len(findings), parts=parts, surfaces=sections), "utf-8"
+    )
 
 
 def surfaces(out):
@@ -103,7 +108,7 @@ def surfaces(out):
         say(f"surface {name}")
         surface = gallery.get(name)
         walks = [gallery.tune(surface, optimizer) for optimizer in OPTIMIZERS]
-        gallery.save(gallery.draw_walks(walks), out / f"{name}.png", dpi=80)
+        gallery.save(gallery.draw_walks(walks), out / f"{name}.png")
     few = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
     gallery.animate([gallery.tune("ravine", name) for name in few], out / "ravine.gif", dpi=70)
     gallery.write_page(out / "playground.html", OPTIMIZERS)
@@ -123,11 +128,11 @@ def landscapes(out):
     how = f"; {HOW.format('validation')}."
     setup = told + ", ".join(map(spelled, movers)) + how
     plane = gallery.pca_plane(model, train, list(ways.values()))
-    gallery.save(gallery.draw_plane(plane, ways, setup), out / "landscape_pca.png", dpi=85)
+    gallery.save(gallery.draw_plane(plane, ways, setup), out / "landscape_pca.png", dpi=90)
     plane = gallery.random_plane(model, train)
     end = {"adam": ways["adam"][-1:]}
     around = f"{told}the end of the training with {spelled(movers[-1])}{how}"
-    gallery.save(gallery.draw_plane(plane, end, around), out / "landscape_random.png", dpi=85)
+    gallery.save(gallery.draw_plane(plane, end, around), out / "landscape_random.png")
 
 
 def say(text):

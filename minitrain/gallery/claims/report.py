@@ -18,9 +18,11 @@ HEADING: Text = (
 OPENING: Text = (
     "Each claim of the introductions as an experiment on a surface and on real classification. "
     "“confirmed” and “contradicted here” mean that the 95 % interval of the paired difference lies on "
-    "one side; “not separable” that it does not, which is no proof of equality.",
+    "one side; “not separable” that it does not, which is no proof of equality. Where nothing is random, the "
+    "number decides.",
     "입문서의 주장 하나하나를 곡면과 실제 분류 문제에서 실험했다. “확인됨”과 “여기서는 반대”는 짝지은 차이의 95 % "
-    "구간이 한쪽에 있다는 뜻이고, “구별되지 않음”은 그렇지 않다는 뜻이며 같다는 증명은 아니다.",
+    "구간이 한쪽에 있다는 뜻이고, “구별되지 않음”은 그렇지 않다는 뜻이며 같다는 증명은 아니다. "
+    "우연이 없는 곳에서는 수치 자체로 판정한다.",
 )
 CLOSING: Text = (
     "Small networks on small tables of data: nothing here says how large models behave, and no figure "
