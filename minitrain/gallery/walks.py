@@ -118,7 +118,7 @@ def walk(
             fused = mover.kernels(np.dtype(float))
             kernels.walk(
                 path, loss, gradient, drawn if noise else drawn[:0],
-                kernels.address(found.function), *mover.init(np.zeros(2)).arrays,
+                kernels.address(found.function), *mover.init(first.copy()).arrays,
                 np.full(steps, mover.lr), fused.advance, fused.descend,
             )  # fmt: skip
         else:
