@@ -28,7 +28,7 @@ function paintChart() {
   if (log) high = Math.min(high, low + 16);
   const room = 0.03 * (high - low);
   low -= room; high += room;
-  box = { l: 52 * unit, r: chart.width - 10 * unit, t: 26 * unit, b: chart.height - 32 * unit };
+  box = { l: 52 * unit, r: chart.width - 16 * unit, t: 26 * unit, b: chart.height - 32 * unit };
   const across = (t) => box.l + (box.r - box.l) * t / state.steps, up = (v) => box.b - (box.b - box.t) * (Math.min(v, high) - low) / (high - low);
   c.fillStyle = `rgb(${paper()}, ${paper()}, ${paper()})`; c.fillRect(0, 0, chart.width, chart.height);
   c.font = `${11 * unit}px system-ui, sans-serif`; c.fillStyle = "#444"; c.strokeStyle = "#00000018"; c.lineWidth = unit;
