@@ -33,7 +33,7 @@ def without_correction() -> Optimizer:
 def adam(seeds: int) -> Finding:
     with_it, without = get("adam", lr=1e-3), without_correction().replace(lr=1e-3)
     first = {
-        k: training.each(lambda s, o=o: training.by_steps(_SETTING, o, s, _STEPS), seeds)
+        k: training.steps_of(_SETTING, o, seeds, _STEPS)
         for k, o in (("on", with_it), ("off", without))
     }
     ratio = {k: np.array([s.update_ratio for s in found]) for k, found in first.items()}
@@ -43,14 +43,7 @@ def adam(seeds: int) -> Finding:
     tuned = {"on": training.tuned(_SETTING, "adam"),
              "off": training.tuned(_SETTING, without_correction())}  # fmt: skip
     best = {
-        k: np.array(
-            [
-                seen.loss
-                for seen in training.each(
-                    lambda s, o=o: training.by_steps(_SETTING, o, s, _STEPS), seeds
-                )
-            ]
-        )
+        k: np.array([seen.loss for seen in training.steps_of(_SETTING, o, seeds, _STEPS)])
         for k, o in tuned.items()
     }
     early = difference(best["on"][:, -1], best["off"][:, -1])

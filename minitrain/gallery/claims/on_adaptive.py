@@ -37,10 +37,7 @@ class _Found(NamedTuple):
 def _find(seeds: int) -> _Found:
     best = {n: training.tuned(_LONG, n) for n in _NAMES}
     runs = {n: training.runs(_LONG, o, seeds) for n, o in best.items()}
-    steps = {
-        n: training.each(lambda s, o=o: training.by_steps(_LONG, o, s, _STEPS), seeds)
-        for n, o in best.items()
-    }
+    steps = {n: training.steps_of(_LONG, o, seeds, _STEPS) for n, o in best.items()}
     noisy = {
         n: np.array([walk("ravine", get(n, lr=0.1), (0.0, 0.0), _NOISY, noise=1.0, seed=s)
                      .effective_rate[:, 1] for s in range(seeds)])

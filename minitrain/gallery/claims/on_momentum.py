@@ -34,7 +34,7 @@ def _leave(optimizer: Any, starts: Sequence[tuple[float, float]]) -> np.ndarray:
 
 
 def _plateau(optimizer: Any, seeds: int) -> np.ndarray:
-    runs = training.each(lambda s: training.by_steps(_SMALL, optimizer, s, 200, _SCALE), seeds)
+    runs = training.steps_of(_SMALL, optimizer, seeds, 200, _SCALE)
     return np.array([_steps_until(r.loss < 0.9 * np.log(10)) for r in runs])
 
 
@@ -137,12 +137,7 @@ def overshoot(seeds: int) -> Finding:
     best = {n: training.tuned(setting, n) for n in ("sgd", "momentum")}
     rises = {
         n: np.array(
-            [
-                (seen.change > 0).mean()
-                for seen in training.each(
-                    lambda s, o=o: training.by_steps(setting, o, s, 120), seeds
-                )
-            ]
+            [(seen.change > 0).mean() for seen in training.steps_of(setting, o, seeds, 120)]
         )
         for n, o in best.items()
     }

@@ -1,5 +1,7 @@
 """What introductions say of Adam's two variants: AdamW's decay is even, NAdam looks ahead."""
 
+from functools import partial
+
 import numpy as np
 
 from ...optimizer import Optimizer
@@ -20,7 +22,7 @@ def adamw(seeds: int) -> Finding:
     names = ("adam", "adamw")
     strong = {n: get(n, lr=1e-3, weight_decay=_DECAY) for n in names}
     shares = {
-        n: np.array(training.each(lambda s, o=o: _decay_follows_gradient(o, s), seeds))
+        n: np.array(training.each(partial(_decay_follows_gradient, o), seeds))
         for n, o in strong.items()
     }
     even = difference(np.abs(shares["adamw"]), np.abs(shares["adam"]))
@@ -108,7 +110,7 @@ def adamw(seeds: int) -> Finding:
 def _best_decay(optimizer: Optimizer) -> Optimizer:
     def loss(decay: float) -> float:
         tried = optimizer.replace(weight_decay=decay)
-        found = training.each(lambda s: training.run(_SETTING, tried, s), training.TUNING_SEEDS)
+        found = training.runs(_SETTING, tried, training.TUNING_SEEDS)
         return float(np.mean([run.validation[-1] for run in found]))
 
     return optimizer.replace(weight_decay=min(_DECAYS, key=loss))
@@ -187,7 +189,7 @@ def _past(way: Walk) -> float:
     return float(max(0.0, -x.min()))
 
 
-def _decay_follows_gradient(optimizer, seed: int) -> float:  # type: ignore[no-untyped-def]
+def _decay_follows_gradient(optimizer: Optimizer, seed: int) -> float:
     """Rank correlation of what the decay alone takes from each weight with the size of √v.
 
     The same training twice in its last step: with the decay and, from the same state, without.

@@ -93,7 +93,7 @@ def each(work: Callable[[int], Any], seeds: int | Sequence[int]) -> list[Any]:
         return list(pool.map(work, numbers))
 
 
-def runs(setting: Setting, optimizer: Optimizer, seeds: int) -> list[Run]:
+def runs(setting: Setting, optimizer: Optimizer, seeds: int | Sequence[int]) -> list[Run]:
     """A run per seed."""
     return each(lambda seed: run(setting, optimizer, seed), seeds)
 
@@ -178,6 +178,13 @@ def by_steps(
             found[t] = (loss, after - loss, np.linalg.norm(moved) / weight, rate)
         loss = after
     return Steps(*found.T)
+
+
+def steps_of(
+    setting: Setting, optimizer: Optimizer, seeds: int, steps: int, scale: float = 1.0
+) -> list[Steps]:
+    """``by_steps`` per seed."""
+    return each(lambda seed: by_steps(setting, optimizer, seed, steps, scale), seeds)
 
 
 def _batches(loader: MiniBatchLoader) -> Iterator[np.ndarray]:
