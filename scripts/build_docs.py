@@ -29,7 +29,8 @@ Made by `python3 scripts/build_docs.py`; every number comes from this library's 
 pictures illustrate and rank nobody: [comparing](../comparing.md) says how that is done.
 
 - [What they say of optimizers, and what happens](claims.md) ([한국어](claims.ko.md)): {claims}
-  claims in {parts} statements, each an experiment with a verdict.
+  claims in {parts} statements, each an experiment with a verdict;
+  [claims.html](claims.html) is the same as one page.
 - [playground.html](playground.html): download it, open it, click where to start. It works offline,
   at the screen's own 60 frames a second (`python3 scripts/bench_page.py` measures them).
 
@@ -81,7 +82,7 @@ def main():
         for old in out.glob("claim_*.png"):  # of claims that are no more, too
             old.unlink()
         findings = list(gallery.claims.run(options.seeds))
-        report.write(findings, out, f"minitrain claims --seeds {options.seeds}", page=False)
+        report.write(findings, out, f"minitrain claims --seeds {options.seeds}")
     index(out)
     size = sum(path.stat().st_size for path in out.iterdir())
     say(f"{len(list(out.iterdir()))} files, {size / 1e6:.1f} MB in {out}")

@@ -48,6 +48,8 @@ def test_gallery_in_docs_is_whole():
         for key in claims.names():
             assert (DOCS / f"claim_{key}.png").exists()
             assert f"claim_{key}.png" in text
+    together = (DOCS / "claims.html").read_text("utf-8")
+    assert together.count("<section>") == len(claims.names())
     page = (DOCS / "playground.html").read_text("utf-8")
     assert len(page.encode()) < 400_000
     for script in ("page_walk.js", "page_map.js", "page_chart.js", "page.js", "page.css"):

@@ -113,6 +113,8 @@ def test_pages(found, tmp_path, in_browser):
     assert found[0].claim[1] not in seen[0]
     assert found[0].claim[1] in seen[1]
     assert seen[2:4] == [2, True]
+    report.write(found, tmp_path / "ko", "minitrain claims", "ko")
+    assert '<html lang="ko">' in (tmp_path / "ko" / "claims.html").read_text("utf-8")
     assert seen[4] <= 0
     for name, language in (("claims.md", 0), ("claims.ko.md", 1)):
         text = (tmp_path / name).read_text("utf-8")

@@ -32,13 +32,18 @@ CLOSING: Text = (
 )
 
 
-def write(findings: Sequence[Finding], folder: Path, command: str, page: bool = True) -> list[Path]:
-    """Write claims.md, claims.ko.md, claims.json and a picture per finding; claims.html if wanted."""
+def write(
+    findings: Sequence[Finding], folder: Path, command: str, language: str = "en"
+) -> list[Path]:
+    """Write claims.html, claims.md, claims.ko.md, claims.json and a picture per finding.
+
+    ``language``, "en" or "ko", is that in which the HTML page opens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for finding in findings:
         save(finding.figure, folder / f"claim_{finding.key}.png")
     written = {
-        **({"claims.html": _page(findings, folder, command)} if page else {}),
+        "claims.html": _page(findings, folder, command, language),
         "claims.md": _markdown(findings, 0, command),
         "claims.ko.md": _markdown(findings, 1, command),
         "claims.json": json.dumps(as_json(findings), indent=1, ensure_ascii=False) + "\n",
@@ -69,7 +74,7 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _page(findings: Sequence[Finding], folder: Path, command: str) -> str:
+def _page(findings: Sequence[Finding], folder: Path, command: str, language: str) -> str:
     pictures = {
         f.key: base64.b64encode((folder / f"claim_{f.key}.png").read_bytes()).decode()
         for f in findings
@@ -77,7 +82,7 @@ def _page(findings: Sequence[Finding], folder: Path, command: str) -> str:
     return render(
         files(__package__).joinpath("claims.html").read_text("utf-8"),
         heading=HEADING, opening=OPENING, closing=CLOSING, findings=findings, korean=KOREAN,
-        pictures=pictures, environment=environment(command),
+        pictures=pictures, environment=environment(command), language=language,
     )  # fmt: skip
 
 
