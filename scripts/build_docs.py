@@ -15,6 +15,8 @@ from pathlib import Path
 import minitrain as mt
 from minitrain import gallery
 from minitrain.gallery.claims import report
+from minitrain.gallery.claims.training import HOW, Setting, tuned
+from minitrain.gallery.walks import spelled
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("surfaces", "landscapes", "book", "claims")
@@ -26,9 +28,11 @@ INDEX = """\
 Made by `python3 scripts/build_docs.py`; every number comes from this library's own kernels. The
 pictures illustrate and rank nobody: [comparing](../comparing.md) says how that is done.
 
-- [What they say of optimizers, and what happens](claims.md) ([한국어](claims.ko.md)): {parts}
-  statements, each an experiment with a verdict.
-- [playground.html](playground.html): download it, open it, click where to start. It works offline.
+- [What they say of optimizers, and what happens](claims.md) ([한국어](claims.ko.md)): {claims}
+  claims in {parts} statements, each an experiment with a verdict;
+  [claims.html](claims.html) is the same as one page.
+- [playground.html](playground.html): download it, open it, click where to start. It works offline,
+  at the screen's own 60 frames a second (`python3 scripts/bench_page.py` measures them).
 
 ![Five optimizers in the ravine](ravine.gif)
 
@@ -71,12 +75,14 @@ def main():
         landscapes(out)
     if "book" in wanted:
         say("the book's figures")
-        gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png", dpi=80)
-        gallery.save(gallery.book.draw_training(), out / "book_training.png", dpi=90)
+        gallery.save(gallery.book.draw_ravine(), out / "book_ravine.png")
+        gallery.save(gallery.book.draw_training(), out / "book_training.png")
     if "claims" in wanted:
         say("claims")
+        for old in out.glob("claim_*.png"):  # of claims that are no more, too
+            old.unlink()
         findings = list(gallery.claims.run(options.seeds))
-        report.write(findings, out, f"minitrain claims --seeds {options.seeds}", page=False)
+        report.write(findings, out, f"minitrain claims --seeds {options.seeds}")
     index(out)
     size = sum(path.stat().st_size for path in out.iterdir())
     say(f"{len(list(out.iterdir()))} files, {size / 1e6:.1f} MB in {out}")
@@ -92,7 +98,9 @@ def index(out):
         for s in map(gallery.get, gallery.names())
     )
     parts = sum(len(finding["parts"]) for finding in findings)
-    (out / "README.md").write_text(INDEX.format(parts=parts, surfaces=sections), "utf-8")
+    (out / "README.md").write_text(
+        INDEX.format(claims=len(findings), parts=parts, surfaces=sections), "utf-8"
+    )
 
 
 def surfaces(out):
@@ -101,32 +109,31 @@ def surfaces(out):
         say(f"surface {name}")
         surface = gallery.get(name)
         walks = [gallery.tune(surface, optimizer) for optimizer in OPTIMIZERS]
-        gallery.save(gallery.draw_walks(walks), out / f"{name}.png", dpi=80)
+        gallery.save(gallery.draw_walks(walks), out / f"{name}.png")
     few = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
     gallery.animate([gallery.tune("ravine", name) for name in few], out / "ravine.gif", dpi=70)
     gallery.write_page(out / "playground.html", OPTIMIZERS)
 
 
 def landscapes(out):
-    """Digits: three trainings from the same weights, in their own plane and around one's end."""
+    """Digits: four trainings from the same weights, in their own plane and around one's end."""
     say("landscapes")
     train = mt.datasets.load("digits").split(seed=0)[0]
-    movers = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.046, "adam": 0.0046}
+    setting = Setting(epochs=20)  # that of claim 7: 64-32-10
+    movers = [tuned(setting, name) for name in ("sgd", "momentum", "adagrad", "adam")]
     ways, model = {}, None
-    for name, lr in movers.items():
-        model = mt.MLP([64, 32, 10], seed=0)
-        ways[name] = gallery.trajectory(model, mt.optimizers.get(name, lr=lr), train, epochs=20)
-    rates = ", ".join(f"{name} lr {lr:g}" for name, lr in movers.items())
-    setup = (
-        f"digits, 64-32-10 relu, batch 32, 20 epochs, seed 0; {rates}: those with the lowest "
-        "validation loss of 17 (see claims.md, 7)."
-    )
+    for mover in movers:
+        model = setting.model(0)
+        ways[mover.name] = gallery.trajectory(model, mover, train, epochs=setting.epochs)
+    told = f"digits, 64-32-10 relu, batch 32, {setting.epochs} epochs, seed 0; "
+    how = f"; {HOW.format('validation')}."
+    setup = told + ", ".join(map(spelled, movers)) + how
     plane = gallery.pca_plane(model, train, list(ways.values()))
-    gallery.save(gallery.draw_plane(plane, ways, setup), out / "landscape_pca.png", dpi=85)
+    gallery.save(gallery.draw_plane(plane, ways, setup), out / "landscape_pca.png", dpi=90)
     plane = gallery.random_plane(model, train)
     end = {"adam": ways["adam"][-1:]}
-    around = setup.replace("; ", ", around the end of Adam's training; ", 1)
-    gallery.save(gallery.draw_plane(plane, end, around), out / "landscape_random.png", dpi=85)
+    around = f"{told}the end of the training with {spelled(movers[-1])}{how}"
+    gallery.save(gallery.draw_plane(plane, end, around), out / "landscape_random.png")
 
 
 def say(text):

@@ -156,6 +156,16 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def data_words(options: argparse.Namespace) -> list[str]:
+    """The options of a CSV file once more, for a command to be copied."""
+    words: list[str] = []
+    for option in ("target", "drop", "categorical"):
+        value = getattr(options, option)
+        for text in [value] if isinstance(value, str) else value or []:
+            words += [f"--{option}", text]
+    return words
+
+
 def read_data(names: Sequence[str], options: argparse.Namespace) -> list[Any]:
     """The data sets by name, and the user's own CSV files."""
     from .. import datasets

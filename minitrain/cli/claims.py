@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FOLDER", help="write claims.html, claims.md and pictures there"
     )
     add("--lang", type=one_of("en", "ko"), default="en", metavar="en|ko",
-        help="language on the terminal (default: %(default)s)")  # fmt: skip
+        help="of the terminal, and of the page at first (default: %(default)s)")  # fmt: skip
     add("--list", action="store_true", help="list the names of the claims")
     add("--json", action="store_true", help="print JSON")
 
@@ -67,14 +67,14 @@ def _write(findings: list, options: argparse.Namespace) -> None:
     only = " ".join(options.claims)
     command = " ".join(f"minitrain claims {only} --seeds {options.seeds}".split())
     with input_errors():
-        write(findings, options.out, command)
+        write(findings, options.out, command, options.lang)
 
 
 def _print(findings: list, language: int) -> None:
     from ..gallery.claims.finding import KOREAN
 
-    for number, finding in enumerate(findings, 1):
-        console.print_heading(f"{number}. {finding.claim[language]}")
+    for finding in findings:
+        console.print_heading(f"{finding.number}. {finding.claim[language]}")
         for part in finding.parts:
             verdict = KOREAN[part.verdict] if language else part.verdict
             print(f"   {verdict.upper()}: {part.statement[language]}")

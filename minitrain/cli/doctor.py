@@ -1,6 +1,7 @@
 """``minitrain doctor``: check data, network and learning rate before a long training."""
 
 import argparse
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from .arguments import (
     add_data_options,
     choose,
     count,
+    data_words,
     input_errors,
     layers,
     rate,
@@ -78,4 +80,17 @@ def _sum_up(checks: list[Any], options: argparse.Namespace) -> None:
         console.print_text(f"{len(found)} of {len(checks)} want a look: {', '.join(found)}.")
     else:
         print(f"All {len(checks)} are as they should be.")
-    print(f"Then train:  minitrain train {options.dataset} --report report.html")
+    print(f"Then train:  {shlex.join(_next_words(options))}")
+
+
+def _next_words(options: argparse.Namespace) -> list[str]:
+    """The command that trains what was examined, with the options that matter."""
+    words = ["minitrain", "train", options.dataset, *data_words(options)]
+    units = ",".join(map(str, options.layers)) or "none"
+    for option, value, default in (
+        ("layers", units, "64,64"), ("activation", options.activation, "relu"),
+        ("optimizer", options.optimizer.casefold(), "adam"), ("lr", options.lr, None),
+        ("batch-size", options.batch_size, 32), ("seed", options.seed, 0),
+    ):  # fmt: skip
+        words += [f"--{option}", str(value)] if value != default else []
+    return [*words, "--report", "report.html"]

@@ -13,6 +13,7 @@ from .arguments import (
     CommandError,
     add_data_options,
     count,
+    data_words,
     input_errors,
     rate,
     read_data,
@@ -128,10 +129,7 @@ def _print_curve(found: Any) -> None:
 def _next_words(found: Any, options: argparse.Namespace) -> list[str]:
     """The command that trains with it, with the options that matter."""
     words = ["minitrain", "train", options.dataset]
-    for option in ("target", "drop", "categorical"):
-        value = getattr(options, option)
-        for text in [value] if isinstance(value, str) else value or []:
-            words += [f"--{option}", text]
+    words += data_words(options)
     units = ",".join(map(str, options.layers)) or "none"
     for option, value, default in (
         ("layers", units, "64,64"), ("activation", options.activation, "relu"),

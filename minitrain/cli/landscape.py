@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from .. import optimizers
     from ..gallery import landscape, plane_figures, style
+    from ..gallery.walks import spelled
     from ..model import MLP
 
     if options.out.suffix not in (".png", ".svg", ".pdf"):
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"{data.name}: numbers to predict; accepted: a data set with classes")
     given = {} if options.lr is None else {"lr": options.lr}
     movers = [optimizers.get(name, **given) for name in dict.fromkeys(chosen)]
+    if options.plane == "random":  # it lies around the end of one training
+        movers = movers[:1]
     with input_errors():
         train = data.split(seed=options.seed)[0]
 
@@ -84,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     rates = "given" if given else "each one's default"
     setup = (
         f"{data.name}, {sizes} relu, batch 32, {options.epochs} epochs, seed {options.seed}; "
-        f"{'; '.join(map(repr, movers))}; rates: {rates}."
+        f"{'; '.join(map(spelled, movers))}; rates: {rates}."
     )
     try:
         with input_errors():

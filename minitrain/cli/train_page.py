@@ -23,6 +23,7 @@ def report_file(text: str) -> Path:
 def write_report(training: Any, history: Any, report: dict[str, Any]) -> None:
     """Write what ``training`` (a Training) left behind to the file of its options."""
     from ..gallery.training_page import write_training_page
+    from ..gallery.walks import spelled
 
     test = report["test"]
     classes = test.get("classes", ())
@@ -36,12 +37,14 @@ def write_report(training: Any, history: Any, report: dict[str, Any]) -> None:
         if classes
         else ("test R²", f"{test['r2']:.3f} ± {test['r2_standard_error']:.3f}")
     )
+    chosen = "given" if training.options.lr is not None else "the optimizer's default"
     sizes = " → ".join(map(str, report["sizes"]))
     facts = [
-        ("training", f"{report['dataset']}, {training.optimizer!r}"),
+        ("training", f"{report['dataset']}, {training.optimizer.rule.title}"),
+        ("optimizer", spelled(training.optimizer)),
         ("network", f"{sizes}, {report['activation']}, {report['parameters']} parameters"),
         ("batches", f"of {report['batch_size']}, {report['epochs']} epochs, seed {report['seed']}"),
-        ("rate", "given" if training.options.lr is not None else "the optimizer's default"),
+        ("rate", f"{chosen}, schedule {report['schedule']}"),
         found,
         ("time", console.duration(report["seconds"])),
         ("ended", report["stop_reason"]),

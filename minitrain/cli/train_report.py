@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from .. import console
+from .arguments import data_words
 
 _CLASSES_SHOWN = 10
 
@@ -76,8 +77,5 @@ def _next_step(report: dict[str, Any], options: argparse.Namespace) -> str:
             "another --lr, or other --layers."
         )
     words = ["minitrain", "compare", options.dataset]
-    for option in ("target", "drop", "categorical"):
-        value = getattr(options, option)
-        for text in [value] if isinstance(value, str) else value or []:
-            words += [f"--{option}", text]
+    words += data_words(options)
     return f"Is another optimizer better here?  {shlex.join(words)}"

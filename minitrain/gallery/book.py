@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..optimizer import Optimizer
 from ..optimizers import get
 from .claims import training
 from .claims.training import Setting
 from .figures import draw_path, draw_surface, inside
 from .style import INK, caption, new_figure, style_of
-from .walks import tune, walk
+from .walks import spelled, tune, walk
 
 NAMES = ("sgd", "momentum", "adagrad", "adam")
 # Chosen by the authors' hand: (common/optimizer.py and ch06/optimizer_compare_naive.py there).
@@ -56,12 +57,17 @@ def draw_ravine(starts: int = 12) -> Any:
     caption(
         figure,
         "Ravine x²/20 + y², 30 steps, float64, no noise. Above: start (−7, 2), rates chosen by "
-        "the book's authors by hand. Below: for each the best of 51 rates in 1e-4 … 10 by mean "
+        f"the book's authors by hand: {_each({n: get(n, lr=r) for n, r in RAVINE_RATES.items()})}. "
+        f"Below: {_each(best)}; for each the best of 51 rates in 1e-4 … 10 by mean "
         f"loss from (−7, 2); that start (thick) and {starts - 1} others (seed 0); median and "
         "quartiles of the loss. SGD's zigzag above is its rate, close to the largest that does not "
         "diverge (1.0). One surface is no ranking.",
     )
     return figure
+
+
+def _each(optimizers: dict[str, Optimizer]) -> str:
+    return ", ".join(map(spelled, optimizers.values()))
 
 
 def draw_training(seeds: int = 8) -> Any:
@@ -97,20 +103,22 @@ def draw_training(seeds: int = 8) -> Any:
         "test accuracy",
     )
     labels = ("step", "passes over the data", "milliseconds of training", "%")
+    for axis in axes[0, 1:3]:
+        axis.set_yscale("log")
     for axis, title, label in zip(axes[0], titles, labels, strict=True):
         axis.set_title(title, fontsize=9, loc="left")
         axis.set_xlabel(label, fontsize=8)
     axes[0, 0].legend(fontsize=8, frameon=False)
     axes[0, 3].set_yticks(range(4), [f"{n}\nlr {best[n].lr:g}" for n in NAMES], fontsize=8)
     axes[0, 3].invert_yaxis()
-    authors = ", ".join(f"{name} {rate:g}" for name, rate in MNIST_RATES.items())
+    authors = _each({name: get(name, lr=rate) for name, rate in MNIST_RATES.items()})
     caption(
         figure,
         "digits instead of MNIST, the book's network: 100-100-100-100 relu, batch 128. Left: seed "
         f"0, the authors' rates ({authors}), {_STEPS} steps, loss of all training rows. Others: "
-        f"{_NETWORK.epochs} epochs, {training.HOW.format('validation')}; seeds 0–{seeds - 1}, "
-        "each with its own split, weights and order; lines: medians, bands: quartiles, bar: mean. "
-        "Times: of each epoch the least of the seeds, optimizers in turn, on the machine that made "
-        "this. No ranking: that is what minitrain compare makes.",
+        f"{_NETWORK.epochs} epochs, {_each(best)}; {training.HOW.format('validation')}; "
+        f"seeds 0–{seeds - 1}, each with its own split, weights and order; lines: medians, bands: "
+        "quartiles, bar: mean. Times: of each epoch the least of the seeds, optimizers in turn, on "
+        "the machine that made this. No ranking: that is what minitrain compare makes.",
     )
     return figure

@@ -25,6 +25,8 @@ GOOD, LOOK, BAD = "good", "look", "bad"
 _TRIED = 40  # parameters whose gradient is checked
 _FEW = 20  # rows that a network must be able to learn by heart
 _EPOCHS = 5  # of the short training
+_HELD_OUT_EPOCHS = 30
+_BETTER = 0.95  # of the guess's loss: the least of 30 epochs is a little below it by luck alone
 _APART = 10.0  # factor between the rate that is set and the one suggested: what is still good
 
 
@@ -106,26 +108,50 @@ def feature_scale(patient: Patient) -> Check:
     used = deviation[deviation > 0]
     constant = int((deviation == 0).sum())
     ratio = float(used.max() / used.min()) if used.size else math.inf
-    rows = np.abs(np.asarray(patient.train.X))
-    outlier = float(rows.max())
-    # One row of n cannot be further than (n - 1) / √n away: there it alone makes the deviation.
-    limit = min(20.0, 0.9 * (len(rows) - 1) / math.sqrt(len(rows)))
-    said = f"standard deviations from {used.min():.3g} to {used.max():.3g}" if used.size else "none"
+    outlier, limit, where = _outlier(patient)
+    if not used.size:
+        return Check(
+            "scale of features", BAD, f"all {constant} features have one value only",
+            "features that change", "nothing can be learned from them: take other columns",
+            {"ratio": ratio, "constant": constant, "outlier": outlier},
+        )  # fmt: skip
+    said = f"standard deviations from {used.min():.3g} to {used.max():.3g}"
     advice = []
     if constant > deviation.size / 2:
         advice.append("most features never change: leave them out (--drop)")
     if outlier > limit:
-        advice.append("look at the largest values: are they right? a logarithm may help")
+        advice.append(
+            f"look at the largest values of {where!r}: are they right? a logarithm may help"
+        )
     return Check(
         "scale of features",
-        GOOD if not advice else LOOK if used.size else BAD,
+        LOOK if advice else GOOD,
         f"{said}, 1 to {ratio:.3g}; {constant} of {deviation.size} constant; after "
-        f"minitrain's standardising the largest value is {outlier:.1f}",
+        f"minitrain's standardising the largest value is {outlier:.1f}, of {where!r}",
         f"any scale, since minitrain standardises (elsewhere do so from 1 to 100 on); then below "
         f"{limit:.0f}",
         "; ".join(advice),
         {"ratio": ratio, "constant": constant, "outlier": outlier},
     )
+
+
+def _outlier(patient: Patient) -> tuple[float, float, str]:
+    """The largest standardised value, what is still usual, and whose it is."""
+    rows = np.abs(np.asarray(patient.train.X))
+    # One row of n cannot be further than (n - 1) / √n away: there it alone makes the deviation.
+    limit = min(20.0, 0.9 * (len(rows) - 1) / math.sqrt(len(rows)))
+    largest = rows.max(axis=0)
+    return float(largest.max()), limit, str(patient.raw.feature_names[int(largest.argmax())])
+
+
+def _cause(patient: Patient) -> str:
+    """What ails the features themselves, if so: better advice than any on the symptoms."""
+    if not np.asarray(patient.train.X).any():  # standardised: what never changes is 0
+        return "no feature changes: see the scale of features"
+    outlier, limit, where = _outlier(patient)
+    if outlier > limit:
+        return f"see the scale of features: one value of {where!r} squeezes all others together"
+    return ""
 
 
 def gradient(patient: Patient) -> Check:
@@ -186,14 +212,39 @@ def overfit_few(patient: Patient) -> Check:
     loss, accuracy = model.evaluate(X, y)
     twins = len(np.unique(np.column_stack([X, y]), axis=0)) > len(np.unique(X, axis=0))
     good = accuracy == 1.0 and loss < 0.05
+    advice = _cause(patient) or (
+        "equal rows have different classes: look at the data" if twins
+        else "the network is too small (--layers), or features and classes have nothing in common"
+    )  # fmt: skip
     return Check(
         f"overfitting {len(X)} rows",
         GOOD if good else BAD,
         f"loss {loss:.2g}, accuracy {accuracy:.0%} after {len(history)} epochs of Adam(lr=0.01)",
         "loss near 0, accuracy 100 %",
-        "" if good else "equal rows have different classes: look at the data" if twins
-        else "the network is too small (--layers), or features and classes have nothing in common",
+        "" if good else advice,
         {"loss": loss, "accuracy": accuracy},
+    )
+
+
+def held_out(patient: Patient) -> Check:
+    """Whether rows that were not learned from are told better than by how frequent classes are."""
+    valid = patient.raw.split(seed=patient.seed)[1]
+    shares = np.bincount(patient.train.y, minlength=patient.train.n_classes) / len(patient.train.y)
+    guess = float(-np.log(np.maximum(shares, 1e-12))[valid.y].mean())
+    trainer = Trainer(patient.network(), get_optimizer("adam", lr=0.01), 32, patient.seed)
+    history = trainer.fit(patient.train, _HELD_OUT_EPOCHS, validation=valid)
+    losses = np.asarray(history.validation_loss)
+    loss, epoch = float(losses.min()), 1 + int(losses.argmin())
+    good = loss < _BETTER * guess
+    return Check(
+        "held-out rows",
+        GOOD if good else LOOK,
+        f"lowest validation loss {loss:.3g}, after epoch {epoch} of {len(losses)} of "
+        f"Adam(lr=0.01); guessing by how frequent the classes are has {guess:.3g}",
+        f"below {_BETTER:g} times the guess",
+        "" if good else _cause(patient)
+        or "what was learned by heart does not hold elsewhere: other features, or more rows",
+        {"loss": loss, "guess": guess, "epoch": epoch},
     )  # fmt: skip
 
 
@@ -219,9 +270,10 @@ def short_training(patient: Patient) -> Check:
         f"median {ratio:.1e} a step over {_EPOCHS} epochs of {patient.optimizer!r}; the loss went "
         f"from {history.loss[0]:.3g} to {history.loss[-1]:.3g}",
         "about 1e-3 a step, 1e-4 to 1e-2",
-        "" if good else f"take a {'larger' if low else 'smaller'} --lr: see the range test",
+        "" if good else _cause(patient)
+        or f"take a {'larger' if low else 'smaller'} --lr: see the range test",
         {"ratio": ratio},
-    )
+    )  # fmt: skip
 
 
 def dead_units(patient: Patient) -> Check:
@@ -238,9 +290,10 @@ def dead_units(patient: Patient) -> Check:
         f"{', '.join(each) or 'no hidden layer'} pass no gradient on any training row after "
         f"{_EPOCHS} epochs",
         "below 10 %",
-        "" if share < 0.1 else "take a smaller --lr, or --activation leaky_relu, or fewer units",
+        "" if share < 0.1 else _cause(patient)
+        or "take a smaller --lr, or --activation leaky_relu, or fewer units",
         {"share": share},
-    )
+    )  # fmt: skip
 
 
 def learning_rate_range(patient: Patient) -> Check:
@@ -268,6 +321,6 @@ def learning_rate_range(patient: Patient) -> Check:
 
 
 CHECKS: tuple[Callable[[Patient], Check], ...] = (
-    class_balance, feature_scale, gradient, initial_loss, overfit_few, short_training, dead_units,
-    learning_rate_range,
+    class_balance, feature_scale, gradient, initial_loss, overfit_few, held_out, short_training,
+    dead_units, learning_rate_range,
 )  # fmt: skip

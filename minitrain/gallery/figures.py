@@ -7,7 +7,7 @@ import numpy as np
 
 from .style import INK, caption, new_figure, style_of
 from .surfaces import Surface
-from .walks import Walk
+from .walks import Walk, spelled
 
 
 def draw_surface(axis: Any, surface: Surface, points: int = 161) -> None:
@@ -98,7 +98,7 @@ def draw_walks(walks: Sequence[Walk]) -> Any:
 def small_print(walks: Sequence[Walk]) -> str:
     """What it takes to make the picture again, and what it does not show."""
     alike = len({walk.chosen for walk in walks}) == 1
-    each = [repr(w.optimizer) + ("" if alike else f" ({w.chosen})") for w in walks]
+    each = [spelled(w.optimizer) + ("" if alike else f" ({w.chosen})") for w in walks]
     return f"{'; '.join(each)}.\n{how_made(walks)}"
 
 

@@ -23,8 +23,9 @@ class Plane:
     """The loss at ``origin + a u + b v``.
 
     ``loss`` and ``accuracy`` are (len(b), len(a)).  ``explained`` is the share of a trajectory's
-    variance along u and along v, ``null`` what random walks of as many steps have (both None for
-    a plane at random).  ``how`` says how the directions were made.
+    variance along u and along v, ``null`` what random walks of as many steps have, and
+    ``null_ways`` what one set of those looks like in its own plane (all None for a plane at
+    random).  ``how`` says how the directions were made.
     """
 
     origin: np.ndarray
@@ -37,6 +38,7 @@ class Plane:
     how: str
     explained: tuple[float, float] | None = None
     null: tuple[float, float] | None = None
+    null_ways: tuple[np.ndarray, ...] | None = None
 
     def project(self, parameters: np.ndarray) -> np.ndarray:
         """Coordinates (T, 2) of parameters (T, P) in the plane: the nearest place there."""
@@ -86,7 +88,8 @@ def pca_plane(
 
     The principal components are those of all places together.  A random walk in many dimensions
     has a share of 6/π² = 61 % and 15 % along its first two, too (Antognini & Sohl-Dickstein 2018,
-    arXiv 1806.08805): ``null`` holds what walks of as many steps in as many dimensions have.
+    arXiv 1806.08805), and is a smooth curve, too: ``null`` holds what walks of as many steps, in
+    as many dimensions and from one start, have, and ``null_ways`` one set of them.
     """
     if not trajectories or min(len(t) for t in trajectories) < 2:
         raise ValueError("trajectories: accepted: at least one, each of two or more places")
@@ -94,11 +97,11 @@ def pca_plane(
     origin = places.mean(axis=0)
     components, shares = _principal(places)
     rng = np.random.default_rng(0)
-    walks = [
-        np.concatenate([rng.standard_normal(t.shape).cumsum(axis=0) for t in trajectories])
-        for _ in range(_NULLS)
-    ]
-    null = np.mean([_principal(w)[1] for w in walks], axis=0)
+    walks = [[_random_walk(t.shape, rng) for t in trajectories] for _ in range(_NULLS)]
+    found_null = [_principal(np.concatenate(each)) for each in walks]
+    null = np.mean([shares for _, shares in found_null], axis=0)
+    centre = np.concatenate(walks[0]).mean(axis=0)
+    null_ways = tuple((way - centre) @ found_null[0][0].T for way in walks[0])
     along = (places - origin) @ components.T
     grids = []
     for low, high in zip(along.min(axis=0), along.max(axis=0), strict=True):
@@ -113,7 +116,14 @@ def pca_plane(
     return Plane(
         origin.astype(dtype), u, v, a, b, *found, how,
         (float(shares[0]), float(shares[1])), (float(null[0]), float(null[1])),
+        null_ways,
     )  # fmt: skip
+
+
+def _random_walk(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Steps at random from 0, as many as a trajectory of this shape has."""
+    way = rng.standard_normal(shape).cumsum(axis=0)
+    return way - way[0]
 
 
 def _grid(low: float, high: float, points: int) -> np.ndarray:

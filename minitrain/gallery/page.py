@@ -17,6 +17,8 @@ from .surfaces import SURFACES, Surface
 from .surfaces import get as get_surface
 from .walks import RATES
 
+_SCRIPTS = ("page_walk.js", "page_map.js", "page_chart.js", "page.js")  # in this order: one script
+
 
 def write_page(
     path: str | Path,
@@ -56,7 +58,7 @@ def _page(
     for mark, content in (
         ("/*CSS*/", _asset("page.css")),
         ("/*DATA*/", "\n".join(data)),
-        ("/*SCRIPT*/", _asset("page.js")),
+        ("/*SCRIPT*/", "".join(map(_asset, _SCRIPTS))),
     ):
         text = text.replace(mark, content, 1)
     return text

@@ -69,7 +69,7 @@ def new_figure(width: float, height: float, columns: int = 1, rows: int = 1, **g
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8, colors=INK)
+        axis.tick_params(which="both", labelsize=8, colors=INK)
     return figure, axes
 
 

@@ -32,6 +32,7 @@ def draw_curves(history: History, ratios: Sequence[float] = ()) -> Any:
     axes[0, 0].legend(fontsize=8, frameon=False)
     axes[1, 0].plot(epochs, history.learning_rate, color=INK)
     axes[1, 0].set_ylabel("learning rate", fontsize=8)
+    axes[1, 0].set_ylim(bottom=0)  # or a constant rate looks as if it were something to look at
     if len(ratios):
         axes[1, 1].plot(epochs[: len(ratios)], ratios, color=INK)
         axes[1, 1].axhspan(3e-4, 3e-3, color="#009E73", alpha=0.15, label="about 1e-3: usual")

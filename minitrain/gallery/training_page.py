@@ -45,7 +45,8 @@ def write_training_page(
 ) -> Path:  # fmt: skip
     """Write the page of a finished training.
 
-    ``parts`` are the train, validation and test Datasets; ``facts`` go into the table on top.
+    ``parts`` are the train, validation and test Datasets; the first of ``facts`` is the title, the
+    others go into the table on top.
     """
     train, _, test = parts
     sections = [_curves(history, watch)]
@@ -64,7 +65,7 @@ def write_training_page(
     ]  # fmt: skip
     text = render(
         files(__package__).joinpath("training.html").read_text("utf-8"),
-        title=facts[0][1], facts=facts, sections=sections, classes=shown,
+        title=facts[0][1], facts=facts[1:], sections=sections, classes=shown,
         environment=environment(command),
     )  # fmt: skip
     target = Path(path)
@@ -97,15 +98,17 @@ def _mistakes(model: MLP, test: Any) -> list[Section]:
     wrong = int((predicted != test.y).sum())
     pixels = all(str(name).startswith("pixel") for name in test.feature_names)
     if pixels and side * side == test.X.shape[1] and wrong:
+        made = test.standardization  # as they came: standardised, an 8 is no 8 any more
+        pixels_shown = test.X if made is None else test.X * made.scale + made.mean
         picture = figures.draw_mistakes(
-            test.X.reshape(-1, side, side), predicted, test.y, names, proba.max(axis=1)
+            pixels_shown.reshape(-1, side, side), predicted, test.y, names, proba.max(axis=1)
         )
         sections.append(
             (
                 "Mistakes",
                 embedded(picture),
                 f"{wrong} of {len(test.y)} test pictures; is, as what it was taken, and how "
-                "sure the network was. The surest mistakes first; grey levels are standardised.",
+                "sure the network was. The surest mistakes first.",
             )
         )
     return sections

@@ -17,6 +17,21 @@ from .surfaces import get as get_surface
 RATES = np.array([float(f"{rate:.2g}") for rate in np.logspace(-4, 1, 51)])
 
 
+def spelled(optimizer: Optimizer) -> str:
+    """The optimizer with its hyperparameters, for captions: its ``repr`` leaves the defaults out,
+    and a reader of a picture does not know them.  Defaults that are zero or a switch stay out."""
+    defaults = optimizer.rule.defaults
+    shown = {
+        name: value for name, value in optimizer.hyperparameters.items()
+        if name == "lr" or value != defaults[name] or (value and not isinstance(value, bool))
+    } | optimizer.modifiers.given()  # fmt: skip
+    values = (
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+        for name, value in shown.items()
+    )
+    return f"{optimizer.rule.title}({', '.join(values)})"
+
+
 @dataclass(frozen=True)
 class Walk:
     """What happened: position 0 is the start, position t is after t steps.
@@ -66,7 +81,7 @@ class Walk:
 
     def describe(self) -> str:
         """Optimizer, hyperparameters and how the rate was chosen, for captions."""
-        return f"{self.optimizer!r}, rate {self.chosen}"
+        return f"{spelled(self.optimizer)}, rate {self.chosen}"
 
 
 def walk(
@@ -103,7 +118,7 @@ def walk(
             fused = mover.kernels(np.dtype(float))
             kernels.walk(
                 path, loss, gradient, drawn if noise else drawn[:0],
-                kernels.address(found.function), *mover.init(np.zeros(2)).arrays,
+                kernels.address(found.function), *mover.init(first.copy()).arrays,
                 np.full(steps, mover.lr), fused.advance, fused.descend,
             )  # fmt: skip
         else:

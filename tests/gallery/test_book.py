@@ -48,8 +48,10 @@ def test_gallery_in_docs_is_whole():
         for key in claims.names():
             assert (DOCS / f"claim_{key}.png").exists()
             assert f"claim_{key}.png" in text
+    together = (DOCS / "claims.html").read_text("utf-8")
+    assert together.count("<section>") == len(claims.names())
     page = (DOCS / "playground.html").read_text("utf-8")
     assert len(page.encode()) < 400_000
-    script = Path(mt.gallery.__file__).with_name("page.js").read_text("utf-8")
-    assert script in page
+    for script in ("page_walk.js", "page_map.js", "page_chart.js", "page.js", "page.css"):
+        assert Path(mt.gallery.__file__).with_name(script).read_text("utf-8") in page
     assert sum(path.stat().st_size for path in DOCS.iterdir()) < 3_000_000

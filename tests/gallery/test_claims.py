@@ -113,6 +113,8 @@ def test_pages(found, tmp_path, in_browser):
     assert found[0].claim[1] not in seen[0]
     assert found[0].claim[1] in seen[1]
     assert seen[2:4] == [2, True]
+    report.write(found, tmp_path / "ko", "minitrain claims", "ko")
+    assert '<html lang="ko">' in (tmp_path / "ko" / "claims.html").read_text("utf-8")
     assert seen[4] <= 0
     for name, language in (("claims.md", 0), ("claims.ko.md", 1)):
         text = (tmp_path / name).read_text("utf-8")
@@ -121,6 +123,35 @@ def test_pages(found, tmp_path, in_browser):
             for part in one.parts:
                 assert part.measured[language] in text
     assert json.loads((tmp_path / "claims.json").read_text("utf-8"))[1]["key"] == "overshoot"
+
+
+def test_the_seven_claims_come_first(found):
+    """In the order of the introductions; a single one keeps its number."""
+    seven = ["mini_batches", "saddle", "overshoot", "adagrad", "rmsprop", "adam", "defaults"]
+    assert claims.names()[:7] == seven
+    assert [one.number for one in found] == [1, 3]
+
+
+def test_momentum_is_as_fast_as_the_closed_form_says():
+    (one,) = claims.run(2, ["ravine"])
+    zigzag, _, _, rate, _ = one.parts
+    assert zigzag.numbers["lr 0.95"] == 30  # 1 - 0.95 · 2 < 0: every step changes the side
+    assert zigzag.numbers["lr 0.1"] == 0
+    assert rate.numbers["momentum"] == pytest.approx((50**0.5 - 1) / (50**0.5 + 1), rel=0.01)
+    assert rate.verdict == claims.CONFIRMED
+
+
+def test_variants():
+    decay, ahead = claims.run(2, ["adamw", "nadam"])
+    same, even, _ = decay.parts
+    assert same.numbers["distance"] == 0
+    assert abs(even.numbers["adamw"]) < 0.1 < 0.9 < -even.numbers["adam"]
+    assert ahead.parts[0].numbers["nadam"] < ahead.parts[0].numbers["adam"]
+
+
+def test_seeds_share_the_cores_and_keep_their_order():
+    assert training.each(lambda seed: seed**2, 5) == [0, 1, 4, 9, 16]
+    assert training.each(lambda seed: -seed, (7, 3)) == [-7, -3]
 
 
 def test_command(capsys, tmp_path):

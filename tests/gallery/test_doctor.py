@@ -22,7 +22,7 @@ def healthy():
 
 
 def test_healthy_data_passes(healthy):
-    assert [c.verdict for c in healthy.values()] == ["good"] * 8, healthy
+    assert [c.verdict for c in healthy.values()] == ["good"] * 9, healthy
     for check in healthy.values():
         assert check.measured
         assert check.normal
@@ -64,6 +64,7 @@ def test_outlier(wine):
         check = doctor.feature_scale(patient(changed(wine, X)))
         verdicts.append(check.verdict)
         assert (check.verdict == "look") == ("logarithm" in check.advice)
+        assert (check.verdict == "look") == (repr(wine.feature_names[3]) in check.advice)
     assert "look" in verdicts
 
 
@@ -73,6 +74,27 @@ def test_contradicting_rows_cannot_be_learnt(wine):
     check = doctor.overfit_few(patient(changed(wine, X)))
     assert check.verdict == "bad"
     assert "different classes" in check.advice
+
+
+def test_features_that_never_change(wine):
+    """The cause is named once, and no other check sends the user after its symptoms."""
+    checks = by_name(changed(wine, np.ones_like(wine.X)), hidden=(16,))
+    assert checks["scale of features"].verdict == "bad"
+    assert "all 13 features have one value" in checks["scale of features"].measured
+    for check in checks.values():
+        if check.name not in ("scale of features", "learning-rate range"):
+            assert "--lr" not in check.advice
+    assert "scale of features" in checks["dead units"].advice
+
+
+def test_noise_holds_nowhere_else(wine):
+    rng = np.random.default_rng(0)
+    noise = changed(wine, rng.normal(size=wine.X.shape).astype(wine.X.dtype))
+    check = doctor.held_out(patient(noise))
+    assert check.verdict == "look"
+    assert check.numbers["loss"] > 0.95 * check.numbers["guess"]
+    shares = np.bincount(wine.y) / len(wine.y)
+    assert check.numbers["guess"] == pytest.approx(-(shares * np.log(shares)).sum(), abs=0.02)
 
 
 def test_wrong_gradient_is_found(wine, monkeypatch):
@@ -117,7 +139,8 @@ def test_command(capsys, tmp_path):
     (tmp_path / "own.csv").write_text("\n".join(["u,v,kind", *rows]) + "\n")
     assert cli.main(["doctor", str(tmp_path / "own.csv"), "--target", "kind"]) == 0
     out = capsys.readouterr().out
-    for part in ("measured:", "normal:", "overfitting 20 rows", "Then train:"):
+    assert f"Then train:  minitrain train {tmp_path / 'own.csv'} --target kind --report" in out
+    for part in ("measured:", "normal:", "overfitting 20 rows", "held-out rows"):
         assert part in out
     for wrong, said in (
         (["doctor", "diabetes"], "classes"),

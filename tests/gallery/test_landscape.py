@@ -77,6 +77,12 @@ def test_null_is_that_of_random_walks():
     for share in (plane.null, plane.explained):
         assert share[0] == pytest.approx(6 / np.pi**2, abs=0.05)
         assert share[1] == pytest.approx(6 / np.pi**2 / 4, abs=0.05)
+    (shown,) = plane.null_ways  # a walk draws half a cosine along its first component
+    assert shown.shape == (60, 2)
+    half = np.cos(np.pi * (np.arange(60) + 0.5) / 60)
+    assert abs(np.corrcoef(shown[:, 0], half)[0, 1]) > 0.95
+    drawn = plane_figures.draw_plane(plane, {"sgd": walk.astype("f4")})
+    assert "null" in drawn.axes[2].get_title(loc="left")
 
 
 def test_figure_and_command(trained, tmp_path, capsys):

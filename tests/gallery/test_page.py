@@ -43,7 +43,8 @@ def test_walks_equal_the_kernels(tmp_path, in_browser):
     text = page.write_page(tmp_path / "all.html", rules).read_text("utf-8")
     for name in surfaces.names():
         for optimizer in rules:
-            rate = walks.tune(name, optimizer, steps=60).optimizer.lr / 10
+            few = walks.RATES[::5]  # a rate near the best will do
+            rate = walks.tune(name, optimizer, steps=60, rates=few).optimizer.lr / 10
             cases.append((name, optimizer, rate))
     script = (
         f"return {json.dumps(cases)}.map(([s, o, rate]) => {{"
@@ -116,6 +117,53 @@ def test_controls(text, in_browser):
     assert "NAdam(lr=" in answer["print"]
     assert "best of 51" in answer["print"]
     assert answer["overflow"] <= 0
+
+
+def test_a_frame_leaves_nothing_of_the_last_one(text, in_browser):
+    """What moved is painted away piece by piece: the same picture as one painted from nothing."""
+    shares = in_browser(
+        text,
+        """
+        document.getElementById('none').click();
+        OPTIMIZERS.find((o) => o.name === 'momentum').tick.click();
+        const pixels = () => {
+          const copy = document.createElement('canvas');
+          copy.width = map.width; copy.height = map.height;
+          const c = copy.getContext('2d', {willReadFrequently: true});
+          c.drawImage(map, 0, 0);
+          return c.getImageData(0, 0, map.width, map.height).data;
+        };
+        const differ = (a, b) => {
+          let n = 0;
+          for (let i = 0; i < a.length; i += 4) n += Math.abs(a[i] - b[i]) > 60;
+          return n;
+        };
+        const found = [];
+        for (const name of ['ravine', 'rosenbrock', 'rastrigin']) {
+          setSurface(SURFACES.find((s) => s.name === name));
+          const blank = pixels();
+          for (let at = 0; at <= 20.5; at += 0.3) { state.at = at; drawMap(); }
+          const played = pixels();
+          staleMap(); drawMap();
+          const whole = pixels();
+          found.push([differ(played, whole), differ(whole, blank)]);
+        }
+        return found;
+        """,
+    )
+    for ghosts, drawn in shares:
+        assert drawn > 100  # pixels: there is a way to be seen
+        assert ghosts < 0.03 * drawn  # joints of a line that was drawn in pieces
+
+
+def test_a_page_without_room_is_no_error(text, in_browser):
+    """A browser may run the script before it has laid the page out: canvases of no size."""
+    sizes = in_browser(
+        text,
+        "for (const c of [map, chart]) c.style.cssText = 'width: 0; height: 0; border: 0';"
+        "const clear = map.clientWidth; compute(); go(3); return [clear, map.width, chart.width];",
+    )
+    assert sizes == [0, 1, 1]
 
 
 def test_a_rule_of_ones_own(own_registry, in_browser, tmp_path):

@@ -27,9 +27,19 @@ def words(figure):
 def test_figure_says_how_it_was_made(three):
     text = words(mt.gallery.draw_walks(three)).replace("\n", " ")
     for walk in three:
-        assert repr(walk.optimizer) in text
+        assert walks.spelled(walk.optimizer) in text
+    assert "Adam(lr=1.3, beta1=0.9, beta2=0.999, eps=1e-08)" in text
     for part in ("best of 51", "30 steps", "no seed", "(-7, 2)", "no ranking", "x²/20 + y²"):
         assert part in text
+
+
+def test_captions_spell_hyperparameters():
+    for optimizer, said in (
+        (mt.optimizers.Momentum(lr=0.1), "Momentum(lr=0.1, momentum=0.9)"),
+        (mt.optimizers.Adam(lr=1.0, beta1=0.0), "Adam(lr=1, beta1=0, beta2=0.999, eps=1e-08)"),
+        (mt.optimizers.SGD(lr=2.0, cautious=True), "SGD(lr=2, cautious=True)"),
+    ):
+        assert walks.spelled(optimizer) == said
 
 
 def test_figure_survives_a_divergence():

@@ -113,8 +113,26 @@ def test_page_of_digits(tmp_path, in_browser, capsys):
                         "Classes"]  # fmt: skip
     assert heads[1]
     assert heads[2] <= 0
-    assert "Adam(lr=0.001)" in text
+    assert "Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)" in text
     assert "seed 0" in text
+
+
+def test_mistakes_are_shown_as_they_came(tmp_path, monkeypatch):
+    """Grey levels 0 to 16, not the standardised ones, in which nobody reads a digit."""
+    from minitrain.gallery import training_figures
+
+    seen, draw = [], training_figures.draw_mistakes
+    monkeypatch.setattr(
+        training_figures,
+        "draw_mistakes",
+        lambda images, *more: (seen.append(images), draw(images, *more))[1],
+    )
+    page_of(tmp_path, "digits", "--epochs", "1", "--layers", "8")
+    (images,) = seen
+    assert images.shape[1:] == (8, 8)
+    np.testing.assert_allclose(images, np.rint(images), atol=1e-4)
+    assert np.rint(images).min() == 0
+    assert np.rint(images).max() == 16
 
 
 def test_page_of_two_features_moves(tmp_path, in_browser):

@@ -54,6 +54,27 @@ def test_equals_a_reference(surface, name):
     )
 
 
+def one_place_rules():
+    """Those whose step and whose path are about the same numbers, and which have a NumPy twin."""
+    made = map(mt.optimizers.get, mt.optimizers.names())
+    return [o.name for o in made if not getattr(o, "evaluates_elsewhere", False)
+            and hasattr(o, "step_reference")]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", one_place_rules())
+def test_every_rule_walks_as_its_numpy_twin(name):
+    """MADGRAD among them, whose state begins as the start point: a walk once began it as 0."""
+    surface, optimizer = surfaces.get("himmelblau"), mt.optimizers.get(name)
+    p = np.array(surface.start, float)
+    state, path = optimizer.init(p.copy()), [p.copy()]
+    for _ in range(30):
+        optimizer.step_reference(p, np.array(surface(*p)[1:]), state)
+        path.append(p.copy())
+    walk = walks.walk(surface, optimizer, steps=30)
+    with np.errstate(invalid="ignore"):  # both may leave all numbers behind, at the same step
+        np.testing.assert_allclose(walk.path, path, rtol=1e-10, atol=1e-10)
+
+
 def test_momentum_converges_as_distill_says():
     """Goh (2017): the best α and β of a quadratic give the rate √β = (√κ − 1) / (√κ + 1)."""
     low, high = np.sqrt([1.0, 50.0])

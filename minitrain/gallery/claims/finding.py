@@ -33,13 +33,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim of the introductions with its parts, its figure and how all of it was made."""
+    """A claim of the introductions with its parts, its figure and how all of it was made.
+
+    ``number`` is its place in the list of claims.
+    """
 
     key: str
     claim: Text
     parts: tuple[Part, ...]
     figure: Any
     setup: str
+    number: int = 0
 
 
 class Difference(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...optimizers import get
 from ..style import caption, new_figure, style_of
-from ..walks import walk
+from ..walks import spelled, walk
 from . import training
 from .finding import Finding, Part, difference
 from .training import Setting
@@ -16,15 +16,14 @@ _STEPS = 200
 
 def mini_batches(seeds: int) -> Finding:
     mini, full = training.tuned(_MINI, "sgd"), training.tuned(_FULL, "sgd")
-    runs_mini = [training.run(_MINI, mini, s) for s in range(seeds)]
-    runs_full = [training.run(_FULL, full, s) for s in range(seeds)]
+    runs_mini, runs_full = training.runs(_MINI, mini, seeds), training.runs(_FULL, full, seeds)
     ends = difference([r.validation[-1] for r in runs_mini], [r.validation[-1] for r in runs_full])
-    steps_mini = [training.by_steps(_MINI, mini, s, _STEPS) for s in range(seeds)]
-    steps_full = [training.by_steps(_FULL, full, s, _STEPS) for s in range(seeds)]
+    steps_mini = training.steps_of(_MINI, mini, seeds, _STEPS)
+    steps_full = training.steps_of(_FULL, full, seeds, _STEPS)
     up_mini = np.array([(s.change > 0).mean() for s in steps_mini])
     up_full = np.array([(s.change > 0).mean() for s in steps_full])
     rises = difference(up_full, up_mini)
-    alike = [training.by_steps(_FULL, mini, s, _STEPS) for s in range(seeds)]
+    alike = training.steps_of(_FULL, mini, seeds, _STEPS)
     up_alike = np.array([(s.change > 0).mean() for s in alike])
     rises_alike = difference(up_alike, up_mini)
 
@@ -42,14 +41,20 @@ def mini_batches(seeds: int) -> Finding:
     left.set_xlabel("passes over the data", fontsize=8)
     left.set_ylabel("validation loss", fontsize=8)
     left.legend(fontsize=8, frameon=False)
-    for steps, name, dash in ((steps_mini, "batch 32", "-"), (steps_full, "full batch", "--")):
-        right.plot(steps[0].loss, dash, color=style_of("sgd").colour, label=f"{name}, seed 0")
-    right.set_xlabel("step", fontsize=8)
+    a_pass = len(_MINI.loader(0))  # steps of it; a step of the full batch is a whole one
+    for found, name, dash, x in (
+        (steps_mini[0], "batch 32", "-", np.arange(_STEPS) / a_pass),
+        (steps_full[0], "full batch", "--", np.arange(_STEPS)),
+    ):
+        shown = x <= _STEPS / a_pass
+        right.semilogy(x[shown], found.loss[shown], dash, color=style_of("sgd").colour,
+                       label=f"{name}, seed 0", marker="." if dash == "--" else None)  # fmt: skip
+    right.set_xlabel("passes over the data, every step drawn", fontsize=8)
     right.set_ylabel("loss of all training rows", fontsize=8)
     right.legend(fontsize=8, frameon=False)
     setup = (
-        f"{_MINI.describe()} against the full batch; {mini!r} and {full!r}; "
-        f"{training.HOW.format('validation')}; seeds 0–{seeds - 1}. Ravine: {smooth.optimizer!r}, "
+        f"{_MINI.describe()} against the full batch; {spelled(mini)} and {spelled(full)}; "
+        f"{training.HOW.format('validation')}; seeds 0–{seeds - 1}. Ravine: {spelled(smooth.optimizer)}, "
         "600 steps, gradient noise 0 or 1, rate set by hand."
     )
     caption(figure, setup)

@@ -17,11 +17,11 @@ def defaults(seeds: int) -> Finding:
     settings = {d: Setting(dataset=d, epochs=20 if d == "digits" else 40) for d in _DATASETS}
     best = {(d, n): training.tuned(s, n) for d, s in settings.items() for n in (*_NAMES, "adam")}
     scores = {
-        (d, n): np.array([training.run(settings[d], o, s).accuracy for s in range(seeds)])
+        (d, n): np.array([run.accuracy for run in training.runs(settings[d], o, seeds)])
         for (d, n), o in best.items()
     }
     standard = {
-        d: np.array([training.run(s, get("adam"), seed).accuracy for seed in range(seeds)])
+        d: np.array([run.accuracy for run in training.runs(s, get("adam"), seeds)])
         for d, s in settings.items()
     }
     gaps = {(d, n): difference(scores[d, n], scores[d, "adam"]) for d in _DATASETS for n in _NAMES}

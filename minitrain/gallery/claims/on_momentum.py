@@ -8,7 +8,7 @@ import numpy as np
 from ...optimizers import get
 from ..figures import draw_path, draw_surface
 from ..style import caption, new_figure, style_of
-from ..walks import Walk, tune, walk
+from ..walks import Walk, spelled, tune, walk
 from . import training
 from .finding import Finding, Part, difference, spread
 from .training import Setting
@@ -34,7 +34,7 @@ def _leave(optimizer: Any, starts: Sequence[tuple[float, float]]) -> np.ndarray:
 
 
 def _plateau(optimizer: Any, seeds: int) -> np.ndarray:
-    runs = [training.by_steps(_SMALL, optimizer, s, 200, _SCALE) for s in range(seeds)]
+    runs = training.steps_of(_SMALL, optimizer, seeds, 200, _SCALE)
     return np.array([_steps_until(r.loss < 0.9 * np.log(10)) for r in runs])
 
 
@@ -73,8 +73,8 @@ def saddle(seeds: int) -> Finding:
     setup = (
         f"Saddle: steps until |y| > {_LEFT:g}, {seeds} starts with x in ±2 and y in 1e-6 … 1e-2 (seed "
         f"0), lr {_RATE:g} (SGD also {10 * _RATE:g}), or the best of 51 by mean loss from the standard start: "
-        f"{best['sgd']!r}, {best['momentum']!r}. {_SMALL.describe()}, initial weights times {_SCALE:g}:"
-        f" steps until the training loss is 10 % below ln 10; {net['sgd']!r}, {net['momentum']!r}, "
+        f"{spelled(best['sgd'])}, {spelled(best['momentum'])}. {_SMALL.describe()}, initial weights times {_SCALE:g}:"
+        f" steps until the training loss is 10 % below ln 10; {spelled(net['sgd'])}, {spelled(net['momentum'])}, "
         f"{training.HOW.format('validation')} (weights not scaled); seeds 0–{seeds - 1}."
     )
     caption(figure, setup)
@@ -137,7 +137,7 @@ def overshoot(seeds: int) -> Finding:
     best = {n: training.tuned(setting, n) for n in ("sgd", "momentum")}
     rises = {
         n: np.array(
-            [(training.by_steps(setting, o, s, 120).change > 0).mean() for s in range(seeds)]
+            [(seen.change > 0).mean() for seen in training.steps_of(setting, o, seeds, 120)]
         )
         for n, o in best.items()
     }
@@ -159,7 +159,7 @@ def overshoot(seeds: int) -> Finding:
     setup = (
         f"Ravine x²/20 + y²: lr 0.1 for all, set by hand, 100 steps; {seeds} starts in 4 … 8 by 1 … 3 "
         f"and their mirror images (seed 1); drawn from (−7, 2). {setting.describe()}: the first 120 "
-        f"steps with {best['sgd']!r} and {best['momentum']!r}; {training.HOW.format('validation')}; "
+        f"steps with {spelled(best['sgd'])} and {spelled(best['momentum'])}; {training.HOW.format('validation')}; "
         f"seeds 0–{seeds - 1}."
     )
     caption(figure, setup)

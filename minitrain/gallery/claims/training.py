@@ -1,7 +1,9 @@
 """Trainings on real data for the claims: paired seeds, rates tuned alike for everybody."""
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -84,6 +86,18 @@ def run(setting: Setting, optimizer: Optimizer, seed: int, *callbacks: Any) -> R
     return Run(history.loss, history.validation_loss, accuracy)
 
 
+def each(work: Callable[[int], Any], seeds: int | Sequence[int]) -> list[Any]:
+    """work(seed) of each seed, in order; kernels let go of Python's lock, so cores share them."""
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, numbers))
+
+
+def runs(setting: Setting, optimizer: Optimizer, seeds: int | Sequence[int]) -> list[Run]:
+    """A run per seed."""
+    return each(lambda seed: run(setting, optimizer, seed), seeds)
+
+
 def timed_run(setting: Setting, optimizer: Optimizer, seed: int) -> tuple[Run, np.ndarray]:
     """A run, and the seconds (epochs,) from its start to the end of each epoch."""
     began, seconds = time.perf_counter(), np.full(setting.epochs, np.nan)
@@ -96,11 +110,13 @@ def timed_run(setting: Setting, optimizer: Optimizer, seed: int) -> tuple[Run, n
 
 @cache
 def _best_rate(setting: Setting, optimizer: Optimizer, part: str) -> float:
-    def score(rate: float) -> float:
-        tried = [run(setting, optimizer.replace(lr=rate), seed) for seed in TUNING_SEEDS]
-        return float(np.mean([getattr(r, part)[-1] for r in tried]))
+    def last(number: int) -> float:
+        rate, seed = divmod(number, len(TUNING_SEEDS))
+        tried = run(setting, optimizer.replace(lr=RATES[rate]), TUNING_SEEDS[seed])
+        return float(getattr(tried, part)[-1])
 
-    return min(RATES, key=score)
+    losses = np.reshape(each(last, len(RATES) * len(TUNING_SEEDS)), (len(RATES), -1))
+    return RATES[int(np.argmin(losses.mean(axis=1)))]
 
 
 _kept: dict[Any, Optimizer] = {}
@@ -162,6 +178,13 @@ def by_steps(
             found[t] = (loss, after - loss, np.linalg.norm(moved) / weight, rate)
         loss = after
     return Steps(*found.T)
+
+
+def steps_of(
+    setting: Setting, optimizer: Optimizer, seeds: int, steps: int, scale: float = 1.0
+) -> list[Steps]:
+    """``by_steps`` per seed."""
+    return each(lambda seed: by_steps(setting, optimizer, seed, steps, scale), seeds)
 
 
 def _batches(loader: MiniBatchLoader) -> Iterator[np.ndarray]:
