@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the table there")
     options = parser.parse_args()
     began = time.perf_counter()
+    facts = about("minitrain", "numpy", "numba", "scikit-learn", "scipy")
     false = dict.fromkeys(DATASETS, 0)
     with Progress("study") as progress:
         for number in range(options.studies):
@@ -60,7 +61,6 @@ def main() -> int:
     print_text(f"{'Honest' if honest else 'NOT honest'}: at most {100 * STATED:.0f} % was stated. "
                f"{duration(time.perf_counter() - began)}.")  # fmt: skip
     if options.json:
-        facts = about("minitrain", "numpy", "numba", "scikit-learn", "scipy")
         whole = {
             **facts, "studies": options.studies, "seeds": options.seeds, "stated": STATED,
             "rows": rows, "crippled": found, "honest": honest,
