@@ -31,6 +31,7 @@ _NO_CURVES = np.empty((0, len(CURVES)))
 class Run:
     """One training.  Losses and accuracies are of the final weights; a failed run has none.
 
+    ``seconds`` are of computing: waiting for a core that others use is not counted.
     ``curves`` (epochs, 5) holds the columns CURVES, rounded to six digits.  ``reason`` says why it
     failed: a divergence is a result, a crash is computed again.
     """
@@ -46,6 +47,7 @@ class Run:
     lr: float
     hyperparameters: dict[str, Any]
     steps: int
+    gradient_evaluations: int
     steps_per_epoch: int
     seconds: float
     initial_loss: float
@@ -92,9 +94,9 @@ class Run:
     def crashed(cls, task: Task, reason: str) -> "Run":
         nan = float("nan")
         return cls.finished(
-            task, np.empty((0, len(CURVES))), steps=0, steps_per_epoch=1, seconds=nan,
-            initial_loss=nan, validation_loss=nan, validation_accuracy=nan, test_loss=nan,
-            test_accuracy=nan, failed=True, reason=f"crash: {reason}",
+            task, np.empty((0, len(CURVES))), steps=0, gradient_evaluations=0, steps_per_epoch=1,
+            seconds=nan, initial_loss=nan, validation_loss=nan, validation_accuracy=nan,
+            test_loss=nan, test_accuracy=nan, failed=True, reason=f"crash: {reason}",
         )  # fmt: skip
 
     def to_line(self) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,27 @@ class Result:
             [run.test_accuracy for run in self.final(dataset, optimizer, arm, schedule)]
         )
 
+    def pairs(
+        self, dataset: str, a: str, b: str, arm: str | None = None, schedule: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Test accuracies of two optimizers, run by run; nan where one failed.
+
+        Of the seeds that both have finished; where each has seeds of its own, of as many as both.
+        """
+        x, y = (self.final(dataset, o, arm, schedule) for o in (a, b))
+        if self.study["paired"] and [r.seed for r in x] != [r.seed for r in y]:
+            common = {r.seed for r in x} & {r.seed for r in y}
+            x, y = ([r for r in runs if r.seed in common] for runs in (x, y))
+        both = min(len(x), len(y))
+        return tuple(np.array([r.test_accuracy for r in runs[:both]]) for runs in (x, y))
+
+    @property
+    def missing(self) -> int:
+        """How many final runs are not there yet: the study was interrupted, or still goes on."""
+        cells = len(self.columns) * len(self.datasets) * len(self.optimizers)
+        found = sum(min(len(runs), self.study["seeds"]) for runs in self._final_runs.values())
+        return cells * self.study["seeds"] - found
+
     # What can be said
 
     def summary(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
@@ -136,7 +157,7 @@ class Result:
             "low": low,
             "high": high,
             "seconds_per_training": float(np.median([r.seconds for r in runs])),
-            "gradient_evaluations": int(np.median([r.steps for r in runs])),
+            "gradient_evaluations": int(np.median([r.gradient_evaluations for r in runs])),
             "runs": len(runs),
             "failed": sum(r.failed for r in runs),
             "trials": len(searched),
@@ -155,10 +176,9 @@ class Result:
         found: dict[Column, list[dict[str, Any]]] = {column: [] for column in self.columns}
         for column, rows in found.items():
             for dataset in self.datasets:
-                scores = {o: self.scores(dataset, o, *column) for o in self.optimizers}
                 for a, b in permutations(self.optimizers, 2):
-                    x, y = scores[a], scores[b]
-                    if len(x) and len(x) == len(y):
+                    x, y = self.pairs(dataset, a, b, *column)
+                    if len(x):
                         rows.append(
                             {"dataset": dataset, "arm": column[0], "schedule": column[1],
                              "a": a, "b": b, **compare(x, y)._asdict()}
@@ -221,11 +241,12 @@ class Result:
 
     def targets(self, arm: str | None = None, schedule: str | None = None) -> dict[str, float]:
         """Validation accuracy to reach on each data set: the median over the final runs of the
-        best in the course of each, of the optimizer where that is highest."""
+        best in the course of each, of the declared baseline; where none was declared, of the
+        optimizer where that is highest."""
         found = {}
         for dataset in self.datasets:
             medians = []
-            for optimizer in self.optimizers:
+            for optimizer in self.setting_targets:
                 runs = self.final(dataset, optimizer, arm, schedule)
                 best = [
                     np.nan if r.failed or not len(r.curves)
@@ -237,6 +258,11 @@ class Result:
             if medians:
                 found[dataset] = max(medians)
         return found
+
+    @property
+    def setting_targets(self) -> list[str]:
+        """Whose runs say what is to be reached: the declared baseline's, or those of all."""
+        return [self.study["baseline"]] if self.study.get("declared") else self.optimizers
 
     def times_to_target(
         self, arm: str | None = None, schedule: str | None = None
@@ -257,6 +283,7 @@ class Result:
                     ]
                 )  # fmt: skip
                 steps = epochs * [r.steps_per_epoch for r in runs]
+                gradients = steps * [r.gradient_evaluations / max(r.steps, 1) for r in runs]
                 seconds = steps * [r.seconds / max(r.steps, 1) for r in runs]
                 rows.append(
                     {
@@ -264,7 +291,7 @@ class Result:
                         "optimizer": optimizer,
                         "target": target,
                         "epochs": _median(epochs),
-                        "gradient_evaluations": _median(steps),
+                        "gradient_evaluations": _median(gradients),
                         "seconds": _median(seconds),
                         "reached": float(np.isfinite(epochs).mean()),
                     }
@@ -319,9 +346,8 @@ class Result:
         """Difference in accuracy that this design would show: the median over the pairs."""
         sizes = [
             smallest_visible_difference(x, y)
-            for a, b in permutations(self.optimizers, 2)
-            if len(x := self.scores(dataset, a, arm, schedule))
-            == len(y := self.scores(dataset, b, arm, schedule))
+            for a, b in combinations(self.optimizers, 2)
+            for x, y in [self.pairs(dataset, a, b, arm, schedule)]
         ]
         return float(np.nanmedian(sizes)) if np.isfinite(sizes).any() else float("nan")
 

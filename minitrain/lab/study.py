@@ -16,7 +16,7 @@ from .. import datasets as _datasets
 from .. import optimizers as _optimizers
 from ..inputs import check_choice, check_count, check_seed
 from ..optimizer import Optimizer
-from . import engine, folder, spaces
+from . import again, engine, folder, spaces
 from .plan import (
     ARMS,
     PRESETS,
@@ -66,7 +66,8 @@ class Study:
     paired
         All optimizers see the same splits, initial weights and orders of rows.
     baseline
-        The optimizer that the others are tested against; None: the first.
+        The optimizer that the others are tested against, and whose runs set the targets for the
+        time to target; None: the first, and the best of all sets the targets.
     seed
         Of the whole study.
 
@@ -114,7 +115,7 @@ class Study:
         self.paired = bool(paired)
         if baseline is not None:
             check_choice("baseline", baseline, tuple(self.optimizers))
-        self.baseline = baseline or next(iter(self.optimizers))
+        self.baseline, self.declared = baseline or next(iter(self.optimizers)), baseline is not None
         self.seed = check_seed(seed)
         self._paces: dict[tuple[str, str], float] = {}
 
@@ -365,7 +366,7 @@ class _Execution:
             key=lambda run: (run.stage == "final", *map(str, run.key[1:5]), run.key[5:]),
         )
         seconds = time.perf_counter() - self.started
-        description = {**self.study.describe(), "command": folder.command()}
+        description = {**self.study.describe(), "command": again.command(self.study)}
         result = Result(description, runs, seconds, environment())
         result.damaged = self.store.damaged if self.store else []
         if self.folder is not None:

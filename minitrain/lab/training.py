@@ -6,6 +6,7 @@ it is given does not hold it.
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .. import datasets as _datasets
 from ..loader import MiniBatchLoader
 from ..model import MLP
 from ..trainer import DivergenceError, Trainer
-from .plan import Budget, Task
+from .plan import Budget, Task, gradients_per_step
 from .records import CURVES, Run
 
 _LONG = 0.2  # seconds from which a training is asked whether to stop
@@ -78,11 +79,18 @@ class Workload:
         steps = self.epochs(task, per_epoch) * per_epoch
         sizes = [data.n_features, *self.layers, data.n_classes]
         flops = 6 * self.batch_size * sum(i * o for i, o in pairwise(sizes))
+        flops *= gradients_per_step(task.config.optimizer)
         return steps * (_STEP_OVERHEAD + flops / _FLOPS)
 
     def epochs(self, task: Task, per_epoch: int) -> int:
         pace = self.paces.get((task.config.dataset, task.config.label))
-        return self.budget.epochs(per_epoch, pace)
+        return self.budget.epochs(per_epoch, pace, gradients_per_step(task.config.optimizer))
+
+    def __sizeof__(self) -> int:
+        """With the data that travel along.  From a kilobyte on joblib's Dask backend sends an
+        argument once and not with every task, and this is what it asks."""
+        data = [source.data for source in self.sources.values() if source.data is not None]
+        return object.__sizeof__(self) + sum(d.X.nbytes + d.y.nbytes for d in data)
 
 
 class Bench:
@@ -106,6 +114,15 @@ class Bench:
         return self.loader.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
 
 
+def _thread_time() -> float:
+    """Seconds that this thread computed, where the system counts them finely enough.
+
+    Trainings share the cores with others: who had to wait for one did not become slower by it.
+    """
+    return time.thread_time() if _COUNTS_FINELY else time.perf_counter()
+
+
+_COUNTS_FINELY = time.get_clock_info("thread_time").resolution < 1e-6
 _own = threading.local()
 _benches: "OrderedDict[tuple, Bench]" = OrderedDict()
 _lock = threading.Lock()
@@ -177,10 +194,13 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     )
     epochs = workload.epochs(task, len(bench.loader))
     reason, final = "", {}
+    wall, own = time.perf_counter(), _thread_time()
     try:
         history = trainer.fit(bench.loader, epochs, bench.validation)
+        spent = time.perf_counter(), _thread_time()
         steps = len(history) * len(bench.loader)
     except DivergenceError as error:
+        spent = time.perf_counter(), _thread_time()
         history, steps, reason = error.history, error.step, "diverged: not finite"
     else:
         if len(history) < epochs:
@@ -193,10 +213,12 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
             if bench.test is not None:  # training and choice are over
                 X, y = bench.test.X, bench.test.y
                 final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
+    busy = min(1.0, (spent[1] - own) / (spent[0] - wall))
     return Run.finished(
         task,
         steps=steps,
-        seconds=history.seconds[-1] if len(history) else 0.0,
+        gradient_evaluations=steps * gradients_per_step(config.optimizer),
+        seconds=busy * history.seconds[-1] if len(history) else 0.0,
         failed=bool(reason),
         reason=reason,
         steps_per_epoch=len(bench.loader),

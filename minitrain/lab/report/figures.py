@@ -35,9 +35,10 @@ def learning_curves(result: Result) -> list[Panel]:
             series.append(Series(optimizer, x, parts[0], parts[1], parts[2], i))
             per_epoch = runs[0].steps_per_epoch
             seconds = float(np.median([r.seconds / max(r.steps, 1) for r in runs])) * per_epoch
+            gradients = per_epoch * runs[0].gradient_evaluations // max(runs[0].steps, 1)
             data.append(
                 {"name": optimizer, "number": i, "x": x, "y": parts[0], "low": parts[1],
-                 "high": parts[2], "gradient_evaluations": per_epoch,
+                 "high": parts[2], "gradient_evaluations": gradients,
                  "seconds": float(f"{seconds:.4g}"), "epochs": 1}
             )  # fmt: skip
         if series:
@@ -61,7 +62,7 @@ def sensitivities(result: Result) -> list[Panel]:
             initial = found.initial
             # What is worse than no training at all may be worse by any power of ten.
             rows = [np.where(row < initial, row, initial) for row in found[1:4]]
-            rates, median, first, third = map(_short, (found.rates, *rows))
+            rates, first, median, third = map(_short, (found.rates, *rows))
             series.append(Series(optimizer, rates, median, first, third, i))
         if series:
             svg = chart(dataset, series, "learning rate", "validation loss", True, True)
