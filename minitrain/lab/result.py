@@ -48,6 +48,9 @@ class Result:
         store = Store(folder, description["fingerprint"])
         runs = [run for batch in store.new(set_aside=False) for run in batch]
         if not runs:
+            if store.damaged:
+                many = f" and {len(store.damaged) - 1} more" * (len(store.damaged) > 1)
+                raise StudyFolderError(f"{store.damaged[0]}{many}; no other runs are there")
             raise StudyFolderError(f"{folder}: no run is finished there yet")
         found = cls(description, _unique(runs), _seconds_of(folder), description["environment"])
         found.damaged = store.damaged

@@ -351,13 +351,16 @@ class _Execution:
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
         pace = (len(self.runs) - self.found) / seconds
-        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
-        if run.stage == "final" and not run.failed:
+        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} a second"
+        # Of the main column: what is tuned more is not to be mixed with what is tuned less.
+        main = self.study.arms[-1], next(iter(self.study.schedules))
+        if run.stage == "final" and not run.failed and (run.arm, run.schedule) == main:
             total, count = self.means.get((run.dataset, run.optimizer), (0.0, 0))
             self.means[run.dataset, run.optimizer] = total + run.validation_accuracy, count + 1
-            means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+        means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+        if means:
             leader = max(means, key=means.__getitem__)
-            said += f"; ahead in validation: {leader} {100 * means[leader]:.1f} %"
+            said += f"; ahead: {leader} {100 * means[leader]:.1f} %"
         return said
 
     def _finish(self) -> Result:

@@ -194,31 +194,29 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     )
     epochs = workload.epochs(task, len(bench.loader))
     reason, final = "", {}
-    wall, own = time.perf_counter(), _thread_time()
+    began = _thread_time()
     try:
         history = trainer.fit(bench.loader, epochs, bench.validation)
-        spent = time.perf_counter(), _thread_time()
         steps = len(history) * len(bench.loader)
     except DivergenceError as error:
-        spent = time.perf_counter(), _thread_time()
         history, steps, reason = error.history, error.step, "diverged: not finite"
-    else:
+    computing = _thread_time() - began
+    if not reason:
         if len(history) < epochs:
             return None
         if not history.loss[-1] <= bench.initial_loss:
             reason = "diverged: above its initial loss"
-        else:
-            final["validation_loss"] = history.validation_loss[-1]
-            final["validation_accuracy"] = history.validation_accuracy[-1]
-            if bench.test is not None:  # training and choice are over
-                X, y = bench.test.X, bench.test.y
-                final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
-    busy = min(1.0, (spent[1] - own) / (spent[0] - wall))
+    if not reason:
+        final["validation_loss"] = history.validation_loss[-1]
+        final["validation_accuracy"] = history.validation_accuracy[-1]
+        if bench.test is not None:  # training and choice are over
+            X, y = bench.test.X, bench.test.y
+            final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
     return Run.finished(
         task,
         steps=steps,
         gradient_evaluations=steps * gradients_per_step(config.optimizer),
-        seconds=busy * history.seconds[-1] if len(history) else 0.0,
+        seconds=min(history.seconds[-1], computing) if len(history) else 0.0,
         failed=bool(reason),
         reason=reason,
         steps_per_epoch=len(bench.loader),

@@ -38,7 +38,8 @@ def sentence(result: "Result") -> str:
     if set(said) <= {_NOTHING}:
         return (
             "Nothing can be compared yet: no data set has final runs of two optimizers "
-            f"{'with the same seed' if result.study['paired'] else ''}".rstrip() + "."
+            f"{'with the same seed' if result.study['paired'] else ''}".rstrip()
+            + "."
         )
     paired = "paired" if result.study["paired"] else "independent"
     tuned = TUNED[arm].format(trials=result.study["trials"][arm])
