@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_all(result: Any) -> None:
     """The same as the page, in the terminal: the verdict, then everything it stands on."""
-    from ..lab.report.text import sections
+    from ..lab.report.sections import sections
 
     console.print_text(result.sentence())
     console.print_text(result.limits())

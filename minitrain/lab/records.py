@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -85,7 +86,7 @@ class Run:
         return cls(
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
-            hyperparameters=given(c.optimizer),
+            hyperparameters=_shared(given(c.optimizer)),
             curves=np.array(rounded).reshape(curves.shape),
             **plain,
         )
@@ -112,7 +113,10 @@ class Run:
         head, _, tail = line.partition(_BEFORE_CURVES)
         values = json.loads(head + "}")
         for name in _NUMBERS:
-            values[name] = float("nan") if values[name] is None else float(values[name])
+            values[name] = np.nan if values[name] is None else float(values[name])
+        for name in _TEXTS:
+            values[name] = sys.intern(values[name])
+        values["hyperparameters"] = _shared(values["hyperparameters"])
         if not with_curves:
             return cls(**values, curves=_NO_CURVES)
         curves = json.loads(tail.rstrip().removesuffix("}"))
@@ -121,7 +125,18 @@ class Run:
 
 
 FIELDS = tuple(f.name for f in fields(Run))
+_TEXTS = ("stage", "dataset", "optimizer", "arm", "schedule")
 _NUMBERS = [f.name for f in fields(Run) if f.type in (float, "float")]
+
+
+_newest: dict[str, dict[str, Any]] = {}
+
+
+def _shared(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values as one dict: runs of a configuration follow each other, 10⁵ of them count."""
+    if len(_newest) > 1000:
+        _newest.clear()
+    return _newest.setdefault(repr(values), values)
 
 
 @cache

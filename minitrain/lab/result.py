@@ -15,7 +15,7 @@ import numpy as np
 from . import curves, ranks, words
 from .folder import StudyFolderError, read_description
 from .records import CURVES, FIELDS, Run, Store, write_whole
-from .statistics import compare, mean_interval, smallest_visible_difference
+from .statistics import Comparison, compare, mean_interval, smallest_visible_difference
 
 Column = tuple[str, str]
 _VALIDATION_ACCURACY = CURVES.index("validation_accuracy")
@@ -36,6 +36,7 @@ class Result:
         self.study, self.runs, self.seconds = dict(study), list(runs), seconds
         self.environment = dict(environment)
         self.damaged: list[str] = []
+        self._times: dict[Column, list[dict[str, Any]]] = {}
 
     @classmethod
     def load(cls, path: "str | os.PathLike[str]") -> "Result":
@@ -179,13 +180,17 @@ class Result:
         found: dict[Column, list[dict[str, Any]]] = {column: [] for column in self.columns}
         for column, rows in found.items():
             for dataset in self.datasets:
-                for a, b in permutations(self.optimizers, 2):
+                pairs: dict[tuple[str, str], Comparison] = {}
+                for a, b in combinations(self.optimizers, 2):
                     x, y = self.pairs(dataset, a, b, *column)
                     if len(x):
-                        rows.append(
-                            {"dataset": dataset, "arm": column[0], "schedule": column[1],
-                             "a": a, "b": b, **compare(x, y)._asdict()}
-                        )  # fmt: skip
+                        pairs[a, b] = compare(x, y)
+                        pairs[b, a] = pairs[a, b].mirrored()
+                rows += [
+                    {"dataset": dataset, "arm": column[0], "schedule": column[1],
+                     "a": a, "b": b, **pairs[a, b]._asdict()}
+                    for a, b in permutations(self.optimizers, 2) if (a, b) in pairs
+                ]  # fmt: skip
         return found
 
     def ranking(self, arm: str | None = None, schedule: str | None = None) -> dict[str, Any]:
@@ -272,6 +277,12 @@ class Result:
     ) -> list[dict[str, Any]]:
         """A row per data set and optimizer: median epochs, gradient evaluations and seconds to
         the target over the final runs (inf: most runs miss it), and the share that reach it."""
+        column = self._column(arm, schedule)
+        if column not in self._times:
+            self._times[column] = self._find_times(*column)
+        return [dict(row) for row in self._times[column]]
+
+    def _find_times(self, arm: str, schedule: str) -> list[dict[str, Any]]:
         rows = []
         for dataset, target in self.targets(arm, schedule).items():
             for optimizer in self.optimizers:

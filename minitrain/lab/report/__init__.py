@@ -8,7 +8,7 @@ from ... import console
 from ..records import write_whole
 from ..result import Result
 from . import figures, svg, tables
-from .text import column_name, markdown, targets_from, text
+from .sections import column_name, markdown, targets_from, text
 
 _MOST_IN_MATRIX = 16  # optimizers whose pairs still fit on a page
 
