@@ -33,21 +33,32 @@ _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy
 class Source:
     """Where a worker gets a data set from: by its name if it is a registered one, else as it is.
 
-    What is registered is not sent but made by the worker, and must have the same checksum.
+    What is registered is not sent but made by the worker, and must have the same checksum.  What is
+    not may have been sent before (``received``).
     """
 
     name: str
     checksum: str
     data: Any
+    is_registered: bool = False
 
     @classmethod
     def of(cls, data: Any) -> "Source":
         registered = data.name in _datasets.names()
         same = registered and _datasets.load(data.name).checksum == data.checksum
-        return cls(data.name, data.checksum, None if same else data)
+        return cls(data.name, data.checksum, None if same else data, same)
+
+    @property
+    def is_here(self) -> bool:
+        return self.is_registered or self.data is not None or self.checksum in received
 
     def load(self) -> Any:
-        return self.data if self.data is not None else _load(self.name, self.checksum)
+        if self.is_registered:
+            return _load(self.name, self.checksum)
+        return self.data if self.data is not None else received[self.checksum]
+
+
+received: dict[str, Any] = {}  # data sets that were sent to this process, by their checksums
 
 
 @lru_cache(maxsize=64)
@@ -85,12 +96,6 @@ class Workload:
     def epochs(self, task: Task, per_epoch: int) -> int:
         pace = self.paces.get((task.config.dataset, task.config.label))
         return self.budget.epochs(per_epoch, pace, gradients_per_step(task.config.optimizer))
-
-    def __sizeof__(self) -> int:
-        """With the data that travel along.  From a kilobyte on joblib's Dask backend sends an
-        argument once and not with every task, and this is what it asks."""
-        data = [source.data for source in self.sources.values() if source.data is not None]
-        return object.__sizeof__(self) + sum(d.X.nbytes + d.y.nbytes for d in data)
 
 
 class Bench:

@@ -117,6 +117,23 @@ def test_a_cluster_gives_the_same_bits_also_when_a_worker_is_killed(cluster, exp
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_data_of_ones_own_are_sent_once_and_not_with_every_task(cluster, monkeypatch):
+    sent, tasks = [], []
+    reduce = mt.datasets.Dataset.__reduce_ex__
+
+    def counting(self, protocol):
+        sent.append(self)
+        return reduce(self, protocol)
+
+    monkeypatch.setattr(mt.datasets.Dataset, "__reduce_ex__", counting)
+    with joblib.parallel_config(backend="dask"):
+        small().run(progress=lambda *given: tasks.append(given))
+    assert len(tasks) > 30
+    # Two workers, and what was on its way before the first of them had asked.
+    assert 1 <= len(sent) <= 8
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_the_command_runs_on_a_cluster(cluster, capsys):
     from minitrain import cli
 
