@@ -208,6 +208,14 @@ def _run(study: Any, options: argparse.Namespace, folder: Path | None) -> Any:
         raise KeyboardInterrupt(
             f"interrupted after {done} of {study.trainings} trainings; {written}"
         ) from None
+    except OSError as error:
+        if folder is None:
+            raise
+        raise CommandError(
+            f"{folder} cannot be written ({error.strerror or error}); what was finished before is "
+            f"kept there; to go on when that is mended: minitrain compare --resume {folder}",
+            code=1,
+        ) from None
 
 
 def print_plan(study: Any) -> None:

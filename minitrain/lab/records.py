@@ -283,8 +283,13 @@ def write_index(folder: Path, runs: Iterable[Run]) -> Path:
             marks = ", ".join("?" * len(names))
             database.executemany(f"INSERT INTO runs VALUES ({marks})", _rows(runs, names))
             database.execute("CREATE INDEX cells ON runs (dataset, optimizer, arm, schedule)")
-    finally:
+    except BaseException as error:
         database.close()
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):  # a full disk, for one
+            raise OSError(f"{path}: {error}") from error
+        raise
+    database.close()
     os.replace(temporary, path)
     return path
 

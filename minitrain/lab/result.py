@@ -297,7 +297,10 @@ class Result:
                     ]
                 )  # fmt: skip
                 steps = epochs * [r.steps_per_epoch for r in runs]
-                gradients = steps * [r.gradient_evaluations / max(r.steps, 1) for r in runs]
+                # A crash has made no step: its inf is to stay one.
+                gradients = steps * [
+                    r.gradient_evaluations / r.steps if r.steps else 1 for r in runs
+                ]
                 seconds = steps * [r.seconds / max(r.steps, 1) for r in runs]
                 rows.append(
                     {

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,9 @@ class Study:
         ------
         StudyFolderError
             If the folder holds another study.
+        OSError
+            If it cannot be written, as on a full disk; what was written before stays, and the
+            study can be resumed.
         """
         return _Execution(self, out, progress, workers, joblib).run()
 
@@ -206,7 +210,8 @@ class _Execution:
             chosen = self._tune()
             self._execute([t for config in chosen for t in self._final_tasks(config)])
         except (KeyboardInterrupt, OSError):
-            if self.folder is not None:
+            # A full disk has no room for an index either; the files of runs are what counts.
+            with suppress(OSError):
                 self._finish()
             raise
         return self._finish()
