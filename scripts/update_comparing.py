@@ -1,10 +1,10 @@
 """Write the tables of the last measurements of the lab into docs/comparing.md.
 
-    python3 scripts/update_comparing.py            # docs/benchmarks/{study,honesty}.json -> the page
+    python3 scripts/update_comparing.py            # docs/benchmarks/*.json -> the page
     python3 scripts/update_comparing.py --check    # exit code 1 if the page says something else
 
-The figures come from bench_study.py and check_honesty.py (--json); each table stands between
-<!-- bench:NAME --> and <!-- /bench:NAME -->.
+The figures come from study.json (bench_study.py) and honesty.json (check_honesty.py); each table
+stands between <!-- bench:NAME --> and <!-- /bench:NAME -->.
 """
 
 import argparse
@@ -86,9 +86,8 @@ def main():
     after = updated(before, read_figures())
     if not options.check:
         PAGE.write_text(after, "utf-8")
-    print(
-        f"{PAGE.name} is {'up to date' if after == before else 'stale' if options.check else 'written'}"
-    )
+    state = "up to date" if after == before else "stale" if options.check else "written"
+    print(f"{PAGE.name} is {state}")
     return int(options.check and after != before)
 
 

@@ -277,8 +277,9 @@ def _optimizers(asked: list[str]) -> list[str]:
     from .. import optimizers
 
     known = optimizers.names()
+    matrices = [name for name in optimizers.matrix_names() if name != "lbfgs"]  # no mini-batches
     chosen = known if asked == ["all"] else [
-        choose("--optimizers", name.casefold(), [*known, "all"]) for name in asked
+        choose("--optimizers", name.casefold(), [*known, *matrices, "all"]) for name in asked
     ]  # fmt: skip
     for name in chosen:
         if chosen.count(name) > 1:
@@ -286,7 +287,7 @@ def _optimizers(asked: list[str]) -> list[str]:
     if len(chosen) < 2 or "all" in chosen:
         raise CommandError(
             f"--optimizers: {','.join(asked)!r}; accepted: all, or at least two of "
-            f"{', '.join(known)}"
+            f"{', '.join([*known, *matrices])}"
         )
     return chosen
 
