@@ -22,7 +22,8 @@ _VALIDATION_ACCURACY = CURVES.index("validation_accuracy")
 
 
 class Result:
-    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length.
+    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length,
+    of all sessions together.
 
     A study has a column for each arm and schedule: who tunes what, under which schedule.  Methods
     take ``arm`` and ``schedule``; None means all columns where rows can say theirs, and else the
@@ -53,7 +54,7 @@ class Result:
                 many = f" and {len(store.damaged) - 1} more" * (len(store.damaged) > 1)
                 raise StudyFolderError(f"{store.damaged[0]}{many}; no other runs are there")
             raise StudyFolderError(f"{folder}: no run is finished there yet")
-        found = cls(description, _unique(runs), _seconds_of(folder), description["environment"])
+        found = cls(description, _unique(runs), seconds_of(folder), description["environment"])
         found.damaged = store.damaged
         return found
 
@@ -475,7 +476,8 @@ def _unique(runs: Sequence[Run]) -> list[Run]:
     )
 
 
-def _seconds_of(folder: Path) -> float:
+def seconds_of(folder: Path) -> float:
+    """How long the study of a folder has taken so far, in all sessions; nan if that is unknown."""
     try:
         return float(json.loads((folder / "result.json").read_text("utf-8"))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -30,7 +30,7 @@ from .plan import (
     name_schedules,
 )
 from .records import Run, Store, environment, write_index
-from .result import Result
+from .result import Result, seconds_of
 from .training import Source, Workload, run_batch
 
 Progress = Callable[[int, int, str], Any]
@@ -192,6 +192,7 @@ class _Execution:
         self.total = study.trainings
         self.expected: set[tuple] = set()
         self.done = self.found = 0
+        self.before = 0.0  # seconds of the sessions before this one
         self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
@@ -204,6 +205,8 @@ class _Execution:
             self.store = Store(self.folder, fingerprint)
             self._read_new()
             self.found = len(self.runs)
+            before = seconds_of(self.folder) if self.found else 0.0
+            self.before = before if np.isfinite(before) else 0.0
         self._prepare()
         self.started = self._read_at = time.perf_counter()
         try:
@@ -373,7 +376,7 @@ class _Execution:
             (run for key, run in self.runs.items() if key in self.expected),
             key=lambda run: (run.stage == "final", *map(str, run.key[1:5]), run.key[5:]),
         )
-        seconds = time.perf_counter() - self.started
+        seconds = self.before + time.perf_counter() - self.started
         description = {**self.study.describe(), "command": again.command(self.study)}
         result = Result(description, runs, seconds, environment())
         result.damaged = self.store.damaged if self.store else []

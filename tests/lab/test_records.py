@@ -93,6 +93,15 @@ def test_resume_from_the_folder_alone(folder, finished, count):
     assert lines(again) == lines(finished[1])
 
 
+def test_the_time_of_a_study_is_that_of_all_its_sessions(folder, finished):
+    path = folder / "result.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "seconds": 1000.0}))
+    again = small().run(out=folder)
+    assert 1000.0 <= again.seconds < 1001.0
+    assert mt.lab.Result.load(folder).seconds == again.seconds
+
+
 def test_more_seeds_belong_to_the_same_study(folder, count):
     small(seeds=6).run(out=folder)
     assert count() == 2 * 2 * 2
