@@ -167,12 +167,15 @@ def _processor() -> str:
         return platform.processor() or "unknown"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """The file is the old one whole or the new one whole, also if the power fails now."""
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """The file is the old one whole or the new one whole, also if the power fails now.
+
+    What is long may come in pieces, so that it never is in memory whole.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations, permutations
 from pathlib import Path
@@ -406,14 +406,7 @@ class Result:
 
     def write(self, folder: "str | os.PathLike[str]") -> None:
         """Write runs.csv (a row per run) and result.json there, each whole or not at all."""
-        names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*names, "hyperparameters"])
-        for run in self.runs:
-            hyper = json.dumps(run.hyperparameters)
-            writer.writerow([*(getattr(run, name) for name in names), hyper])
-        write_whole(Path(folder) / "runs.csv", text.getvalue())
+        write_whole(Path(folder) / "runs.csv", _csv_lines(self.runs))
         if any(run.stage == "final" for run in self.runs):
             write_whole(Path(folder) / "result.json", json.dumps(self.to_json(), indent=1) + "\n")
 
@@ -462,6 +455,21 @@ class Result:
                 # An optimizer that fails half of its runs has no mean worth ranking.
                 rows.append([np.nan if np.isnan(s).mean() > 0.5 else np.nanmean(s) for s in scores])
         return names, np.array(rows).reshape(len(rows), len(self.optimizers))
+
+
+def _csv_lines(runs: Sequence[Run]) -> Iterator[str]:
+    """A row per run, without curves, under the names of the columns."""
+    names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, "hyperparameters"])
+    for run in runs:
+        hyper = json.dumps(run.hyperparameters)
+        writer.writerow([*(getattr(run, name) for name in names), hyper])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()  # the names alone, if there are no runs
 
 
 def _unique(runs: Sequence[Run]) -> list[Run]:
