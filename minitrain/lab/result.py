@@ -121,7 +121,8 @@ class Result:
             common = {r.seed for r in x} & {r.seed for r in y}
             x, y = ([r for r in runs if r.seed in common] for runs in (x, y))
         both = min(len(x), len(y))
-        return tuple(np.array([r.test_accuracy for r in runs[:both]]) for runs in (x, y))
+        first, second = (np.array([r.test_accuracy for r in runs[:both]]) for runs in (x, y))
+        return first, second
 
     @property
     def missing(self) -> int:
