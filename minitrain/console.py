@@ -101,18 +101,19 @@ def print_source(code: str, stream: TextIO | None = None) -> None:
 
 
 def print_study(result: Any, stream: TextIO | None = None) -> None:
-    """What a study (``minitrain.lab``) found: its tables, its verdict, and what it cannot say."""
+    """What a study (``minitrain.lab``) found: its verdict, what it cannot say, and its tables."""
     stream = stream or sys.stdout
+    print_text(result.sentence(), stream)
+    print_text(result.limits(), stream)
     for arm, schedule in result.columns:
         summary = result.summary(arm, schedule)
         if not summary:
             continue
-        if len(result.columns) > 1:
-            print_heading(f"{arm.replace('_', ' ')}, {schedule} rate", stream)
-        _print_summary(summary, result.verdicts(arm, schedule), stream)
         print(file=stream)
-    print_text(result.sentence(), stream)
-    print_text(result.limits(), stream)
+        if len(result.columns) > 1:
+            rate = " rate" if schedule == "constant" else ""
+            print_heading(f"{arm.replace('_', ' ')}, {schedule}{rate}", stream)
+        _print_summary(summary, result.verdicts(arm, schedule), stream)
 
 
 def _print_summary(summary: list[dict], verdicts: list[dict], stream: TextIO) -> None:
@@ -196,12 +197,18 @@ class Progress:
         if rich:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
             self._bar = Bar(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=12),
-                TimeRemainingColumn(compact=True),
-                TextColumn("{task.fields[message]}", markup=False),
+                # Where the line is too narrow, the message gives way.
+                TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=12, table_column=Column(min_width=12)),
+                TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
+                TextColumn(
+                    "{task.fields[message]}",
+                    markup=False,
+                    table_column=Column(no_wrap=True, overflow="ellipsis"),
+                ),
                 console=rich,
                 transient=True,
                 redirect_stdout=False,

@@ -13,6 +13,7 @@ core, for what the second one brings.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from _environment import ensure
 
 ensure(extras=("peers",))
 
-from _machine import about, without_handicaps
+from _machine import about, cores, without_handicaps
 
 from minitrain.console import print_table, print_text
 
@@ -56,13 +57,13 @@ class Contender:
 
 def main():
     options = arguments()
-    facts = about("minitrain", "numpy", "numba", "scikit-learn", "torch", "jax")
-    print_text(f"{facts['machine']}, {facts['cores']} cores")
-    cores = options.cores or facts["cores"]
-    contenders = [Contender("minitrain", cores, options.epochs)]
+    facts = about("minitrain", "numpy", "numba", "scikit-learn", "joblib", "torch", "jax")
+    facts["cores"] = count = options.cores or cores()
+    print_text(f"{facts['machine']}, {count} cores")
+    contenders = [Contender("minitrain", count, options.epochs)]
     alone = Contender("minitrain", 1, options.epochs)
     alone.name = "minitrain, one core"
-    contenders += [alone, *(Contender(name, cores, options.epochs) for name in options.peers)]
+    contenders += [alone, *(Contender(name, count, options.epochs) for name in options.peers)]
     usable = []
     for contender in contenders:
         began = time.perf_counter()
@@ -81,12 +82,12 @@ def main():
             found = contender.ask(contender.count)
             found["rate"] = found["trainings"] / found["seconds"]
             contender.found.append(found)
-    report(usable, options)
+    report(usable, options, facts)
     for contender in contenders:
         contender.close()
 
 
-def report(usable, options):
+def report(usable, options, facts):
     ours = usable[0]
     rows, ratios = [], {}
     for c in usable:
@@ -98,12 +99,11 @@ def report(usable, options):
         same = abs(accuracy - ours.found[-1]["accuracy"]) <= TOLERANCE
         ratios[c.name] = ratio if same else float("nan")
         rows.append(
-            [c.name, f"{rate:.0f}", f"{1000 / rate:.1f} s", f"{100 * accuracy:.1f} %",
-             f"{ratio:.1f}" if same else "other work", f"{c.cold:.1f} s"]
+            {"contender": c.name, "rate": rate, "accuracy": accuracy, "cold": c.cold,
+             "ratio": ratio if same else None}
         )  # fmt: skip
-    names = ["contender", "trainings a second", "1000 take", "validation accuracy",
-             "minitrain is faster by", "first 10, cold"]  # fmt: skip
-    print_table(names, rows, right=names[1:])
+    names, cells = table(rows)
+    print_table(names, cells, right=names[1:])
     peers = [v for k, v in ratios.items() if k in PEERS and v == v]
     found = {
         "the best peer": min(peers, default=float("nan")),
@@ -113,7 +113,28 @@ def report(usable, options):
     for name, bar in BARS.items():
         print_text(f"{name}: {found[name]:.2f} (bar {bar:g})")
     if options.json:
-        options.json.write_text(json.dumps({c.name: c.found for c in usable}, indent=1) + "\n")
+        bars = {name: {"measured": found[name], "bar": bar} for name, bar in BARS.items()}
+        whole = {**facts, "epochs": options.epochs, "load": _load(), "rows": rows, "bars": bars,
+                 "rounds": {c.name: c.found for c in usable}}  # fmt: skip
+        options.json.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+
+
+def table(rows):
+    """Names of the columns, and cells."""
+    names = ["contender", "trainings a second", "1000 take", "validation accuracy",
+             "minitrain is faster by", "first 10, cold"]  # fmt: skip
+    cells = [
+        [r["contender"], f"{r['rate']:.0f}", f"{1000 / r['rate']:.1f} s",
+         f"{100 * r['accuracy']:.1f} %",
+         "other work" if r["ratio"] is None else f"{r['ratio']:.1f}", f"{r['cold']:.1f} s"]
+        for r in rows
+    ]  # fmt: skip
+    return names, cells
+
+
+def _load():
+    """How many others wanted the cores in the last minute (none of ours is counted out)."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def arguments():

@@ -1,11 +1,12 @@
 """How often does a study see a difference that is not there, or miss one that is?
 
-    python scripts/check_honesty.py [--studies 200] [--seeds 30] [--workers N]
+    python3 scripts/check_honesty.py [--studies 200] [--seeds 30] [--workers N] [--json FILE]
 
 Studies of two identical optimizers under two names, each with seeds of its own (``paired=False``:
 with the same seeds the runs would be equal).  Whatever verdict is not "not separable" is false.
 Then one study with an optimizer whose learning rate is a thousand times too small: it must come
-out "worse" everywhere.  The same tables come from any machine.
+out "worse" everywhere.  The same tables come from any machine; the last one is in
+docs/comparing.md (``--json docs/benchmarks/honesty.json``, then scripts/update_comparing.py).
 """
 
 from _environment import ensure
@@ -13,9 +14,12 @@ from _environment import ensure
 ensure(extras=("lab",))
 
 import argparse
+import json
 import sys
 import time
+from pathlib import Path
 
+from _machine import about
 from scipy.stats import binomtest
 
 import minitrain as mt
@@ -30,8 +34,10 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--json", type=Path, help="write the table there")
     options = parser.parse_args()
     began = time.perf_counter()
+    facts = about("minitrain", "numpy", "numba", "scikit-learn", "scipy")
     false = dict.fromkeys(DATASETS, 0)
     with Progress("study") as progress:
         for number in range(options.studies):
@@ -39,15 +45,13 @@ def main() -> int:
             for dataset in false:
                 false[dataset] += verdicts[dataset] != "not separable"
             progress.update(number + 1, options.studies, f"{sum(false.values())} false verdicts")
-    rows, honest = [], True
-    for dataset, count in false.items():
-        interval = binomtest(count, options.studies).proportion_ci(0.95)
-        honest &= interval.low <= STATED
-        rows.append(
-            [dataset, f"{count} of {options.studies}", f"{100 * count / options.studies:.1f} %",
-             f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"]
-        )  # fmt: skip
-    print_table(["data set", "false verdicts", "rate", "95 % interval"], rows)
+    rows = [row(dataset, count, options.studies) for dataset, count in false.items()]
+    honest = all(r["rate"] <= STATED for r in rows)
+    print_table(
+        ["data set", "false verdicts", "rate", "95 % interval"],
+        [[r["dataset"], f"{r['false']} of {options.studies}", f"{100 * r['rate']:.1f} %",
+          f"{100 * r['low']:.1f} to {100 * r['high']:.1f} %"] for r in rows],
+    )  # fmt: skip
     found = crippled(options.seeds, options.workers)
     print_text(
         f"Adam with a learning rate a thousand times too small, against Adam: "
@@ -56,7 +60,22 @@ def main() -> int:
     honest &= set(found.values()) == {"worse"}
     print_text(f"{'Honest' if honest else 'NOT honest'}: at most {100 * STATED:.0f} % was stated. "
                f"{duration(time.perf_counter() - began)}.")  # fmt: skip
+    if options.json:
+        whole = {
+            **facts, "studies": options.studies, "seeds": options.seeds, "stated": STATED,
+            "rows": rows, "crippled": found, "honest": honest,
+        }  # fmt: skip
+        options.json.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
     return 0 if honest else 1
+
+
+def row(dataset: str, false: int, studies: int) -> dict:
+    """How often it was wrong, with the exact (Clopper-Pearson) interval of the rate."""
+    interval = binomtest(false, studies).proportion_ci(0.95)
+    return {
+        "dataset": dataset, "false": false, "rate": false / studies, "low": interval.low,
+        "high": interval.high,
+    }  # fmt: skip
 
 
 def twins(number: int, seeds: int, workers: int | None) -> dict[str, str]:

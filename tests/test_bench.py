@@ -296,3 +296,37 @@ def test_readme_tables_of_kernels_and_start():
     text = "\n".join(update.start({"machine": "M", "cores": 2, "date": "D", "rows": [row]}))
     assert "| scikit-learn | **1.50** | 1.00 | 0.10 | 0.40 |" in text
     assert "M, 2 cores, D" in text
+
+
+def test_comparing_shows_the_figures_that_are_committed():
+    update = script("update_comparing")
+    page = update.PAGE.read_text("utf-8")
+    assert update.updated(page, update.read_figures()) == page, (
+        "docs/comparing.md is stale: python3 scripts/update_comparing.py"
+    )
+
+
+def test_comparing_gets_its_tables():
+    update = script("update_comparing")
+    row = {"contender": "minitrain", "rate": 250.0, "accuracy": 0.97, "cold": 1.0, "ratio": 1.0}
+    bars = {"the best peer": {"measured": 4.5, "bar": 4}}
+    about = {"machine": "M", "cores": 2, "date": "D", "commit": "C"}
+    study = {**about, "epochs": 20, "load": 0.5, "rows": [row], "bars": bars}
+    false = {"dataset": "wine", "false": 1, "rate": 0.005, "low": 0.0, "high": 0.0275}
+    honesty = {
+        **about, "studies": 200, "seeds": 30, "stated": 0.05, "rows": [false],
+        "crippled": {"wine": "worse", "iris": "better"},
+    }  # fmt: skip
+    page = "".join(f"<!-- bench:{n} -->\n<!-- /bench:{n} -->\n" for n in ("study", "honesty"))
+    text = update.updated(page, {"study": study, "honesty": honesty})
+    for part in (
+        "| **minitrain** | 250 | 4.0 s | 97.0 % | 1.0 | 1.0 s |",
+        "The best peer: 4.50 × (wanted: 4)",
+        "| wine | 1 of 200 | 0.5 % | 0.0 to 2.8 % |",
+        "on 1 of 2 data sets",
+        "M, 2 cores, D, commit C",
+    ):
+        assert part in text
+    assert update.updated(text, {"study": study, "honesty": honesty}) == text
+    with pytest.raises(SystemExit, match=r"comparing\.md"):
+        update.updated("", {"study": study})

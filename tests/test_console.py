@@ -227,15 +227,15 @@ class FakeResult:
 
 def test_study():
     assert written(console.print_study, FakeResult()) == (
+        "adam wins.\n"
+        "Little was seen.\n"
+        "\n"
         "data set  optimizer     lr  accuracy   95 % interval  better than     time\n"
         "moons     adam       0.012    95.0 %  94.0 to 96.0 %  sgd          12.3 ms\n"
         "moons     sgd        0.012    90.0 %  89.0 to 91.0 %  none         12.3 ms\n"
         "\n"
         "xor       adam       0.012    90.0 %  89.0 to 91.0 %  none         12.3 ms\n"
         "xor       sgd        0.012    50.0 %  49.0 to 51.0 %  none         12.3 ms\n"
-        "\n"
-        "adam wins.\n"
-        "Little was seen.\n"
     )
 
 
@@ -243,12 +243,12 @@ def test_study_with_two_columns_names_them():
     result = FakeResult()
     result.columns = [("defaults", "constant"), ("learning_rate", "cosine")]
     lines = written(console.print_study, result).splitlines()
-    assert (lines[0], lines[8]) == ("defaults, constant rate", "learning rate, cosine rate")
+    assert (lines[3], lines[11]) == ("defaults, constant rate", "learning rate, cosine")
 
 
 def test_study_with_failures():
     lines = written(console.print_study, FakeResult(failed=30)).splitlines()
-    assert lines[0].endswith("failed")
-    assert lines[1].endswith("none")
-    assert lines[5].split()[:4] == ["xor", "sgd", "0.012", "none"]
-    assert lines[5].endswith("30 of 30")
+    assert lines[3].endswith("failed")
+    assert lines[4].endswith("none")
+    assert lines[8].split()[:4] == ["xor", "sgd", "0.012", "none"]
+    assert lines[8].endswith("30 of 30")

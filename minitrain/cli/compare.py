@@ -208,6 +208,14 @@ def _run(study: Any, options: argparse.Namespace, folder: Path | None) -> Any:
         raise KeyboardInterrupt(
             f"interrupted after {done} of {study.trainings} trainings; {written}"
         ) from None
+    except OSError as error:
+        if folder is None:
+            raise
+        raise CommandError(
+            f"{folder} cannot be written ({error.strerror or error}); what was finished before is "
+            f"kept there; to go on when that is mended: minitrain compare --resume {folder}",
+            code=1,
+        ) from None
 
 
 def print_plan(study: Any) -> None:
@@ -269,8 +277,9 @@ def _optimizers(asked: list[str]) -> list[str]:
     from .. import optimizers
 
     known = optimizers.names()
+    matrices = [name for name in optimizers.matrix_names() if name != "lbfgs"]  # no mini-batches
     chosen = known if asked == ["all"] else [
-        choose("--optimizers", name.casefold(), [*known, "all"]) for name in asked
+        choose("--optimizers", name.casefold(), [*known, *matrices, "all"]) for name in asked
     ]  # fmt: skip
     for name in chosen:
         if chosen.count(name) > 1:
@@ -278,7 +287,7 @@ def _optimizers(asked: list[str]) -> list[str]:
     if len(chosen) < 2 or "all" in chosen:
         raise CommandError(
             f"--optimizers: {','.join(asked)!r}; accepted: all, or at least two of "
-            f"{', '.join(known)}"
+            f"{', '.join([*known, *matrices])}"
         )
     return chosen
 

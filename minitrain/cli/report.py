@@ -3,12 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from .. import console
 from .arguments import input_errors, to_json
 
 USAGE = "FOLDER [--out FILE.html] [--json]"
 SUMMARY = "make the report of a study's folder again, from its records alone"
+
+_LEFT = ("others", "")  # columns that are not numbers, whatever they begin with
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +38,33 @@ def run(options: argparse.Namespace) -> int:
         path = result.report(options.out or options.folder / "report.html")
     result.write(options.folder)
     write_index(options.folder, result.runs)
-    console.print_study(result)
+    _print_all(result)
     print()
     print(f"Report of {result.trainings} trainings: {path}")
     return 0
+
+
+def _print_all(result: Any) -> None:
+    """The same as the page, in the terminal: the verdict, then everything it stands on."""
+    from ..lab.report.sections import sections
+
+    console.print_text(result.sentence())
+    console.print_text(result.limits())
+    for section in sections(result):
+        print()
+        console.print_heading(section.title)
+        if section.words:
+            console.print_text(section.words)
+        if section.rows:
+            names = section.columns
+            right = [
+                n
+                for i, n in enumerate(names)
+                if n not in _LEFT
+                and all(row[i][:1].isdigit() or row[i] in ("–", "missed") for row in section.rows)
+            ]
+            console.print_table(names, section.rows, right=right)
+        elif section.file:
+            print(f"See the report, or tables/{section.file}.csv.")
+    print()
+    print(f"To do it again: {result.study['command']}")

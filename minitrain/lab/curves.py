@@ -1,5 +1,6 @@
 """What searches and learning curves say: budgets, sensitivity, time to a target, profiles."""
 
+from functools import cache
 from math import comb
 from typing import NamedTuple
 
@@ -19,11 +20,17 @@ def expected_best(losses: np.ndarray) -> np.ndarray:
     x = np.sort(np.asarray(losses, float))
     n = len(x)
     found = np.empty(n)
-    for b in range(1, n + 1):
-        weights = np.array([comb(n - i, b - 1) / comb(n, b) for i in range(1, n + 1)])
+    for b, weights in enumerate(_weights(n), 1):
         used = weights > 0
         found[b - 1] = (weights[used] * x[used]).sum()
     return found
+
+
+@cache
+def _weights(n: int) -> np.ndarray:
+    """C(n - i, b - 1) / C(n, b) for b and i from 1 to n; (n, n)."""
+    rows = [[comb(n - i, b - 1) / comb(n, b) for i in range(1, n + 1)] for b in range(1, n + 1)]
+    return np.array(rows).reshape(n, n)
 
 
 class Sensitivity(NamedTuple):

@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
+from . import training
 from .plan import Task
 from .records import Run
 from .training import Workload, run_batch
@@ -68,15 +70,20 @@ def on_joblib(
     suspect, and is tried again a training at a time, alone, so that the next death has one cause;
     after three the training is set aside as a crash, and named.
     """
+    post = _Post(workload)
     suspects: list[Task] = []
     left = list(batches)
     while left:
         flying: dict[int, Batch] = {}
+        refused: list[Batch] = []
         try:
-            for number, runs in _parallel(workload, left, flying, missing, workers):
-                flying.pop(number)
-                report(runs)
-            break
+            for number, runs in _parallel(post, left, flying, missing, workers):
+                batch = flying.pop(number)
+                if runs is None:
+                    refused.append(batch)
+                else:
+                    report(runs)
+            left = refused
         except Exception as error:
             if not _is_death(error):
                 raise
@@ -88,16 +95,36 @@ def on_joblib(
                 if (rest := [t for t in missing(batch) if id(t) not in taken])
             ]
     for task in suspects:
-        _alone(workload, task, report, missing, workers)
+        _alone(post, task, report, missing, workers)
 
 
-def _alone(
-    workload: Workload, task: Task, report: Report, missing: Missing, workers: int | None
-) -> None:
+class _Post:
+    """What goes to the workers: a study's own data travel with a batch where they are owed.
+
+    A worker keeps what it gets.  One that has not got any yet refuses its batch, which is then done
+    later, and some next batch brings the data along: so they are sent about once to each worker,
+    on any backend, and none is lost with the worker that had it, as what Dask scatters would be.
+    """
+
+    def __init__(self, workload: Workload) -> None:
+        sources = workload.sources
+        self.data = {s.checksum: s.data for s in sources.values() if s.data is not None}
+        slim = {name: replace(source, data=None) for name, source in sources.items()}
+        self.workload, self.owed = replace(workload, sources=slim), 1
+
+    def parcel(self) -> dict[str, Any]:
+        if self.owed < 1 or not self.data:
+            return {}
+        self.owed -= 1
+        return self.data
+
+
+def _alone(post: _Post, task: Task, report: Report, missing: Missing, workers: int | None) -> None:
     for attempt in range(_ATTEMPTS):
+        post.owed = 1
         try:
-            for _, runs in _parallel(workload, [[task]], {}, missing, workers):
-                report(runs)
+            for _, runs in _parallel(post, [[task]], {}, missing, workers):
+                report(runs or [])
             return
         except Exception as error:
             if not _is_death(error):
@@ -108,24 +135,32 @@ def _alone(
 
 
 def _parallel(
-    workload: Workload, batches: Sequence[Batch], flying: dict[int, Batch], missing: Missing,
+    post: _Post, batches: Sequence[Batch], flying: dict[int, Batch], missing: Missing,
     workers: int | None,
-) -> Iterator[tuple[int, list[Run]]]:  # fmt: skip
+) -> Iterator[tuple[int, list[Run] | None]]:  # fmt: skip
     from joblib import Parallel, delayed
 
     def jobs() -> Iterator[Any]:
         for number, batch in enumerate(batches):
             if left := missing(batch):
                 flying[number] = left
-                yield delayed(_numbered)(number, workload, left)
+                yield delayed(_numbered)(number, post.workload, post.parcel(), left)
 
     options: dict[str, Any] = {} if workers is None else {"n_jobs": workers}
     # Batches are about a second long already: joblib must not put several together.
     parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
-    yield from parallel(jobs())
+    for number, runs in parallel(jobs()):
+        post.owed += runs is None
+        yield number, runs
 
 
-def _numbered(number: int, workload: Workload, tasks: Batch) -> tuple[int, list[Run]]:
+def _numbered(
+    number: int, workload: Workload, parcel: dict[str, Any], tasks: Batch
+) -> tuple[int, list[Run] | None]:
+    """On a worker: None where data are missing that were not sent along."""
+    training.received.update(parcel)
+    if not all(workload.sources[task.config.dataset].is_here for task in tasks):
+        return number, None
     return number, run_batch(workload, tasks)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ..kernels.rule import code_hash
 from ..optimizer import Optimizer
 from ..schedule import Schedule
 from ..schedule import get as get_schedule
+from . import again
 from .plan import Budget, Config, Task, given
 from .records import environment, write_whole
 from .training import Source, Workload, run_batch
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .study import Study
 
 _ARGUMENTS = (
-    "preset", "arms", "seeds", "layers", "batch_size", "paired", "baseline", "seed",
+    "preset", "arms", "seeds", "layers", "batch_size", "paired", "baseline", "declared", "seed",
 )  # fmt: skip
-_NOT_IDENTITY = ("seeds", "baseline", "preset")  # more seeds belong to the same study
+_NOT_IDENTITY = ("seeds", "baseline", "declared", "preset")  # more seeds belong to the same study
 _TOML_KEYS = (
     "datasets", "optimizers", "preset", "arms", "schedules", "seeds", "epochs",
     "gradient_evaluations", "seconds", "trials", "layers", "batch_size", "paired", "baseline",
@@ -84,7 +84,7 @@ def open_study(folder: Path, study: "Study") -> str:
     sources = {name: _source(folder, data) for name, data in study.datasets.items()}
     whole = {
         "format": "minitrain study", "version": 1, "fingerprint": mark, **description,
-        "sources": sources, "command": command(), "environment": environment(),
+        "sources": sources, "command": again.command(study), "environment": environment(),
     }  # fmt: skip
     write_whole(path, json.dumps(whole, indent=1) + "\n")
     return mark
@@ -110,7 +110,9 @@ def read_description(folder: Path) -> dict[str, Any]:
 def read_study(folder: Path) -> dict[str, Any]:
     """The arguments of ``Study`` that make the study of this folder again."""
     found = read_description(folder)
-    arguments: dict[str, Any] = {name: found[name] for name in _ARGUMENTS}
+    arguments: dict[str, Any] = {name: found[name] for name in _ARGUMENTS if name != "declared"}
+    if not found["declared"]:
+        arguments["baseline"] = None
     tuned = [n for n in found["trials"].values() if n]
     trials = tuned[0] if len(set(tuned)) == 1 else None
     datasets = [_load(folder, name, source) for name, source in found["sources"].items()]
@@ -192,14 +194,6 @@ def measure_paces(study: "Study", sources: dict[str, Source]) -> dict[tuple[str,
             runs = [run for _ in range(3) for run in run_batch(pilot, [task])]
             paces[dataset, label] = min(run.seconds / max(run.steps, 1) for run in runs)
     return paces
-
-
-def command() -> str:
-    """The command line of this process, as it can be typed again."""
-    import shlex
-
-    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return shlex.join([name, *sys.argv[1:]])
 
 
 def _source(folder: Path, data: Any) -> dict[str, Any]:

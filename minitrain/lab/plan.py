@@ -45,12 +45,14 @@ class Budget:
     unit: str
     amount: float
 
-    def epochs(self, per_epoch: int, seconds_per_step: float | None = None) -> int:
-        """Epochs of a training whose epochs have so many gradient evaluations."""
+    def epochs(
+        self, per_epoch: int, seconds_per_step: float | None = None, gradients: int = 1
+    ) -> int:
+        """Epochs of a training whose epochs have so many steps of so many gradients each."""
         if self.unit == "epochs":
             return int(self.amount)
         if self.unit == "gradient_evaluations":
-            return max(1, round(self.amount / per_epoch))
+            return max(1, round(self.amount / (per_epoch * gradients)))
         assert seconds_per_step, "a budget in seconds needs a pace"
         return max(1, round(self.amount / seconds_per_step / per_epoch))
 
@@ -92,6 +94,11 @@ class Task:
         """What tells it from all other trainings of its study."""
         c = self.config
         return self.stage, *c.cell, c.extension, c.trial, self.seed
+
+
+def gradients_per_step(optimizer: Optimizer) -> int:
+    """What a step costs by the clock of gradient evaluations: sharpness-aware ones take two."""
+    return 1 if optimizer.modifiers.sam is None else 2
 
 
 def given(optimizer: Optimizer) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -31,6 +32,7 @@ _NO_CURVES = np.empty((0, len(CURVES)))
 class Run:
     """One training.  Losses and accuracies are of the final weights; a failed run has none.
 
+    ``seconds`` are of computing: waiting for a core that others use is not counted.
     ``curves`` (epochs, 5) holds the columns CURVES, rounded to six digits.  ``reason`` says why it
     failed: a divergence is a result, a crash is computed again.
     """
@@ -46,6 +48,7 @@ class Run:
     lr: float
     hyperparameters: dict[str, Any]
     steps: int
+    gradient_evaluations: int
     steps_per_epoch: int
     seconds: float
     initial_loss: float
@@ -83,7 +86,7 @@ class Run:
         return cls(
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
-            hyperparameters=given(c.optimizer),
+            hyperparameters=_shared(given(c.optimizer)),
             curves=np.array(rounded).reshape(curves.shape),
             **plain,
         )
@@ -92,9 +95,9 @@ class Run:
     def crashed(cls, task: Task, reason: str) -> "Run":
         nan = float("nan")
         return cls.finished(
-            task, np.empty((0, len(CURVES))), steps=0, steps_per_epoch=1, seconds=nan,
-            initial_loss=nan, validation_loss=nan, validation_accuracy=nan, test_loss=nan,
-            test_accuracy=nan, failed=True, reason=f"crash: {reason}",
+            task, np.empty((0, len(CURVES))), steps=0, gradient_evaluations=0, steps_per_epoch=1,
+            seconds=nan, initial_loss=nan, validation_loss=nan, validation_accuracy=nan,
+            test_loss=nan, test_accuracy=nan, failed=True, reason=f"crash: {reason}",
         )  # fmt: skip
 
     def to_line(self) -> str:
@@ -110,7 +113,10 @@ class Run:
         head, _, tail = line.partition(_BEFORE_CURVES)
         values = json.loads(head + "}")
         for name in _NUMBERS:
-            values[name] = float("nan") if values[name] is None else float(values[name])
+            values[name] = np.nan if values[name] is None else float(values[name])
+        for name in _TEXTS:
+            values[name] = sys.intern(values[name])
+        values["hyperparameters"] = _shared(values["hyperparameters"])
         if not with_curves:
             return cls(**values, curves=_NO_CURVES)
         curves = json.loads(tail.rstrip().removesuffix("}"))
@@ -119,7 +125,18 @@ class Run:
 
 
 FIELDS = tuple(f.name for f in fields(Run))
+_TEXTS = ("stage", "dataset", "optimizer", "arm", "schedule")
 _NUMBERS = [f.name for f in fields(Run) if f.type in (float, "float")]
+
+
+_newest: dict[str, dict[str, Any]] = {}
+
+
+def _shared(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values as one dict: runs of a configuration follow each other, 10⁵ of them count."""
+    if len(_newest) > 1000:
+        _newest.clear()
+    return _newest.setdefault(repr(values), values)
 
 
 @cache
@@ -150,12 +167,15 @@ def _processor() -> str:
         return platform.processor() or "unknown"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """The file is the old one whole or the new one whole, also if the power fails now."""
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """The file is the old one whole or the new one whole, also if the power fails now.
+
+    What is long may come in pieces, so that it never is in memory whole.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -266,8 +286,13 @@ def write_index(folder: Path, runs: Iterable[Run]) -> Path:
             marks = ", ".join("?" * len(names))
             database.executemany(f"INSERT INTO runs VALUES ({marks})", _rows(runs, names))
             database.execute("CREATE INDEX cells ON runs (dataset, optimizer, arm, schedule)")
-    finally:
+    except BaseException as error:
         database.close()
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):  # a full disk, for one
+            raise OSError(f"{path}: {error}") from error
+        raise
+    database.close()
     os.replace(temporary, path)
     return path
 

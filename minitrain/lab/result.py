@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ import numpy as np
 from . import curves, ranks, words
 from .folder import StudyFolderError, read_description
 from .records import CURVES, FIELDS, Run, Store, write_whole
-from .statistics import compare, mean_interval, smallest_visible_difference
+from .statistics import Comparison, compare, mean_interval, smallest_visible_difference
 
 Column = tuple[str, str]
 _VALIDATION_ACCURACY = CURVES.index("validation_accuracy")
 
 
 class Result:
-    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length.
+    """The runs of a study and what they say; ``study`` describes it, ``seconds`` is its length,
+    of all sessions together.
 
     A study has a column for each arm and schedule: who tunes what, under which schedule.  Methods
     take ``arm`` and ``schedule``; None means all columns where rows can say theirs, and else the
@@ -36,6 +37,7 @@ class Result:
         self.study, self.runs, self.seconds = dict(study), list(runs), seconds
         self.environment = dict(environment)
         self.damaged: list[str] = []
+        self._times: dict[Column, list[dict[str, Any]]] = {}
 
     @classmethod
     def load(cls, path: "str | os.PathLike[str]") -> "Result":
@@ -48,8 +50,11 @@ class Result:
         store = Store(folder, description["fingerprint"])
         runs = [run for batch in store.new(set_aside=False) for run in batch]
         if not runs:
+            if store.damaged:
+                many = f" and {len(store.damaged) - 1} more" * (len(store.damaged) > 1)
+                raise StudyFolderError(f"{store.damaged[0]}{many}; no other runs are there")
             raise StudyFolderError(f"{folder}: no run is finished there yet")
-        found = cls(description, _unique(runs), _seconds_of(folder), description["environment"])
+        found = cls(description, _unique(runs), seconds_of(folder), description["environment"])
         found.damaged = store.damaged
         return found
 
@@ -104,6 +109,28 @@ class Result:
             [run.test_accuracy for run in self.final(dataset, optimizer, arm, schedule)]
         )
 
+    def pairs(
+        self, dataset: str, a: str, b: str, arm: str | None = None, schedule: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Test accuracies of two optimizers, run by run; nan where one failed.
+
+        Of the seeds that both have finished; where each has seeds of its own, of as many as both.
+        """
+        x, y = (self.final(dataset, o, arm, schedule) for o in (a, b))
+        if self.study["paired"] and [r.seed for r in x] != [r.seed for r in y]:
+            common = {r.seed for r in x} & {r.seed for r in y}
+            x, y = ([r for r in runs if r.seed in common] for runs in (x, y))
+        both = min(len(x), len(y))
+        first, second = (np.array([r.test_accuracy for r in runs[:both]]) for runs in (x, y))
+        return first, second
+
+    @property
+    def missing(self) -> int:
+        """How many final runs are not there yet: the study was interrupted, or still goes on."""
+        cells = len(self.columns) * len(self.datasets) * len(self.optimizers)
+        found = sum(min(len(runs), self.study["seeds"]) for runs in self._final_runs.values())
+        return cells * self.study["seeds"] - found
+
     # What can be said
 
     def summary(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
@@ -136,7 +163,7 @@ class Result:
             "low": low,
             "high": high,
             "seconds_per_training": float(np.median([r.seconds for r in runs])),
-            "gradient_evaluations": int(np.median([r.steps for r in runs])),
+            "gradient_evaluations": int(np.median([r.gradient_evaluations for r in runs])),
             "runs": len(runs),
             "failed": sum(r.failed for r in runs),
             "trials": len(searched),
@@ -155,14 +182,17 @@ class Result:
         found: dict[Column, list[dict[str, Any]]] = {column: [] for column in self.columns}
         for column, rows in found.items():
             for dataset in self.datasets:
-                scores = {o: self.scores(dataset, o, *column) for o in self.optimizers}
-                for a, b in permutations(self.optimizers, 2):
-                    x, y = scores[a], scores[b]
-                    if len(x) and len(x) == len(y):
-                        rows.append(
-                            {"dataset": dataset, "arm": column[0], "schedule": column[1],
-                             "a": a, "b": b, **compare(x, y)._asdict()}
-                        )  # fmt: skip
+                pairs: dict[tuple[str, str], Comparison] = {}
+                for a, b in combinations(self.optimizers, 2):
+                    x, y = self.pairs(dataset, a, b, *column)
+                    if len(x):
+                        pairs[a, b] = compare(x, y)
+                        pairs[b, a] = pairs[a, b].mirrored()
+                rows += [
+                    {"dataset": dataset, "arm": column[0], "schedule": column[1],
+                     "a": a, "b": b, **pairs[a, b]._asdict()}
+                    for a, b in permutations(self.optimizers, 2) if (a, b) in pairs
+                ]  # fmt: skip
         return found
 
     def ranking(self, arm: str | None = None, schedule: str | None = None) -> dict[str, Any]:
@@ -221,11 +251,12 @@ class Result:
 
     def targets(self, arm: str | None = None, schedule: str | None = None) -> dict[str, float]:
         """Validation accuracy to reach on each data set: the median over the final runs of the
-        best in the course of each, of the optimizer where that is highest."""
+        best in the course of each, of the declared baseline; where none was declared, of the
+        optimizer where that is highest."""
         found = {}
         for dataset in self.datasets:
             medians = []
-            for optimizer in self.optimizers:
+            for optimizer in self.setting_targets:
                 runs = self.final(dataset, optimizer, arm, schedule)
                 best = [
                     np.nan if r.failed or not len(r.curves)
@@ -238,11 +269,22 @@ class Result:
                 found[dataset] = max(medians)
         return found
 
+    @property
+    def setting_targets(self) -> list[str]:
+        """Whose runs say what is to be reached: the declared baseline's, or those of all."""
+        return [self.study["baseline"]] if self.study.get("declared") else self.optimizers
+
     def times_to_target(
         self, arm: str | None = None, schedule: str | None = None
     ) -> list[dict[str, Any]]:
         """A row per data set and optimizer: median epochs, gradient evaluations and seconds to
         the target over the final runs (inf: most runs miss it), and the share that reach it."""
+        column = self._column(arm, schedule)
+        if column not in self._times:
+            self._times[column] = self._find_times(*column)
+        return [dict(row) for row in self._times[column]]
+
+    def _find_times(self, arm: str, schedule: str) -> list[dict[str, Any]]:
         rows = []
         for dataset, target in self.targets(arm, schedule).items():
             for optimizer in self.optimizers:
@@ -257,6 +299,10 @@ class Result:
                     ]
                 )  # fmt: skip
                 steps = epochs * [r.steps_per_epoch for r in runs]
+                # A crash has made no step: its inf is to stay one.
+                gradients = steps * [
+                    r.gradient_evaluations / r.steps if r.steps else 1 for r in runs
+                ]
                 seconds = steps * [r.seconds / max(r.steps, 1) for r in runs]
                 rows.append(
                     {
@@ -264,7 +310,7 @@ class Result:
                         "optimizer": optimizer,
                         "target": target,
                         "epochs": _median(epochs),
-                        "gradient_evaluations": _median(steps),
+                        "gradient_evaluations": _median(gradients),
                         "seconds": _median(seconds),
                         "reached": float(np.isfinite(epochs).mean()),
                     }
@@ -319,9 +365,8 @@ class Result:
         """Difference in accuracy that this design would show: the median over the pairs."""
         sizes = [
             smallest_visible_difference(x, y)
-            for a, b in permutations(self.optimizers, 2)
-            if len(x := self.scores(dataset, a, arm, schedule))
-            == len(y := self.scores(dataset, b, arm, schedule))
+            for a, b in combinations(self.optimizers, 2)
+            for x, y in [self.pairs(dataset, a, b, arm, schedule)]
         ]
         return float(np.nanmedian(sizes)) if np.isfinite(sizes).any() else float("nan")
 
@@ -362,14 +407,7 @@ class Result:
 
     def write(self, folder: "str | os.PathLike[str]") -> None:
         """Write runs.csv (a row per run) and result.json there, each whole or not at all."""
-        names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*names, "hyperparameters"])
-        for run in self.runs:
-            hyper = json.dumps(run.hyperparameters)
-            writer.writerow([*(getattr(run, name) for name in names), hyper])
-        write_whole(Path(folder) / "runs.csv", text.getvalue())
+        write_whole(Path(folder) / "runs.csv", _csv_lines(self.runs))
         if any(run.stage == "final" for run in self.runs):
             write_whole(Path(folder) / "result.json", json.dumps(self.to_json(), indent=1) + "\n")
 
@@ -420,6 +458,21 @@ class Result:
         return names, np.array(rows).reshape(len(rows), len(self.optimizers))
 
 
+def _csv_lines(runs: Sequence[Run]) -> Iterator[str]:
+    """A row per run, without curves, under the names of the columns."""
+    names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, "hyperparameters"])
+    for run in runs:
+        hyper = json.dumps(run.hyperparameters)
+        writer.writerow([*(getattr(run, name) for name in names), hyper])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()  # the names alone, if there are no runs
+
+
 def _unique(runs: Sequence[Run]) -> list[Run]:
     """Each run once: of two of the same, the one that did not crash."""
     found: dict[tuple, Run] = {}
@@ -432,7 +485,8 @@ def _unique(runs: Sequence[Run]) -> list[Run]:
     )
 
 
-def _seconds_of(folder: Path) -> float:
+def seconds_of(folder: Path) -> float:
+    """How long the study of a folder has taken so far, in all sessions; nan if that is unknown."""
     try:
         return float(json.loads((folder / "result.json").read_text("utf-8"))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -23,6 +23,11 @@ class Comparison(NamedTuple):
     high: float
     verdict: str
 
+    def mirrored(self) -> "Comparison":
+        """The same of B against A."""
+        verdict = {"better": "worse", "worse": "better"}.get(self.verdict, self.verdict)
+        return Comparison(1 - self.p, 1 - self.high, 1 - self.low, verdict)
+
 
 def compare(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Comparison:
     """Compare paired scores (n,), higher is better; nan is a failed run and loses.

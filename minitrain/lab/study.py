@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .. import datasets as _datasets
 from .. import optimizers as _optimizers
 from ..inputs import check_choice, check_count, check_seed
 from ..optimizer import Optimizer
-from . import engine, folder, spaces
+from . import again, engine, folder, spaces
 from .plan import (
     ARMS,
     PRESETS,
@@ -29,7 +30,7 @@ from .plan import (
     name_schedules,
 )
 from .records import Run, Store, environment, write_index
-from .result import Result
+from .result import Result, seconds_of
 from .training import Source, Workload, run_batch
 
 Progress = Callable[[int, int, str], Any]
@@ -66,7 +67,8 @@ class Study:
     paired
         All optimizers see the same splits, initial weights and orders of rows.
     baseline
-        The optimizer that the others are tested against; None: the first.
+        The optimizer that the others are tested against, and whose runs set the targets for the
+        time to target; None: the first, and the best of all sets the targets.
     seed
         Of the whole study.
 
@@ -114,7 +116,7 @@ class Study:
         self.paired = bool(paired)
         if baseline is not None:
             check_choice("baseline", baseline, tuple(self.optimizers))
-        self.baseline = baseline or next(iter(self.optimizers))
+        self.baseline, self.declared = baseline or next(iter(self.optimizers)), baseline is not None
         self.seed = check_seed(seed)
         self._paces: dict[tuple[str, str], float] = {}
 
@@ -164,6 +166,9 @@ class Study:
         ------
         StudyFolderError
             If the folder holds another study.
+        OSError
+            If it cannot be written, as on a full disk; what was written before stays, and the
+            study can be resumed.
         """
         return _Execution(self, out, progress, workers, joblib).run()
 
@@ -187,6 +192,7 @@ class _Execution:
         self.total = study.trainings
         self.expected: set[tuple] = set()
         self.done = self.found = 0
+        self.before = 0.0  # seconds of the sessions before this one
         self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
@@ -199,13 +205,16 @@ class _Execution:
             self.store = Store(self.folder, fingerprint)
             self._read_new()
             self.found = len(self.runs)
+            before = seconds_of(self.folder) if self.found else 0.0
+            self.before = before if np.isfinite(before) else 0.0
         self._prepare()
         self.started = self._read_at = time.perf_counter()
         try:
             chosen = self._tune()
             self._execute([t for config in chosen for t in self._final_tasks(config)])
         except (KeyboardInterrupt, OSError):
-            if self.folder is not None:
+            # A full disk has no room for an index either; the files of runs are what counts.
+            with suppress(OSError):
                 self._finish()
             raise
         return self._finish()
@@ -350,13 +359,16 @@ class _Execution:
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
         pace = (len(self.runs) - self.found) / seconds
-        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} per second"
-        if run.stage == "final" and not run.failed:
+        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} a second"
+        # Of the main column: what is tuned more is not to be mixed with what is tuned less.
+        main = self.study.arms[-1], next(iter(self.study.schedules))
+        if run.stage == "final" and not run.failed and (run.arm, run.schedule) == main:
             total, count = self.means.get((run.dataset, run.optimizer), (0.0, 0))
             self.means[run.dataset, run.optimizer] = total + run.validation_accuracy, count + 1
-            means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+        means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
+        if means:
             leader = max(means, key=means.__getitem__)
-            said += f"; ahead in validation: {leader} {100 * means[leader]:.1f} %"
+            said += f"; ahead: {leader} {100 * means[leader]:.1f} %"
         return said
 
     def _finish(self) -> Result:
@@ -364,8 +376,8 @@ class _Execution:
             (run for key, run in self.runs.items() if key in self.expected),
             key=lambda run: (run.stage == "final", *map(str, run.key[1:5]), run.key[5:]),
         )
-        seconds = time.perf_counter() - self.started
-        description = {**self.study.describe(), "command": folder.command()}
+        seconds = self.before + time.perf_counter() - self.started
+        description = {**self.study.describe(), "command": again.command(self.study)}
         result = Result(description, runs, seconds, environment())
         result.damaged = self.store.damaged if self.store else []
         if self.folder is not None:

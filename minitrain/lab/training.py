@@ -6,6 +6,7 @@ it is given does not hold it.
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .. import datasets as _datasets
 from ..loader import MiniBatchLoader
 from ..model import MLP
 from ..trainer import DivergenceError, Trainer
-from .plan import Budget, Task
+from .plan import Budget, Task, gradients_per_step
 from .records import CURVES, Run
 
 _LONG = 0.2  # seconds from which a training is asked whether to stop
@@ -32,21 +33,32 @@ _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy
 class Source:
     """Where a worker gets a data set from: by its name if it is a registered one, else as it is.
 
-    What is registered is not sent but made by the worker, and must have the same checksum.
+    What is registered is not sent but made by the worker, and must have the same checksum.  What is
+    not may have been sent before (``received``).
     """
 
     name: str
     checksum: str
     data: Any
+    is_registered: bool = False
 
     @classmethod
     def of(cls, data: Any) -> "Source":
         registered = data.name in _datasets.names()
         same = registered and _datasets.load(data.name).checksum == data.checksum
-        return cls(data.name, data.checksum, None if same else data)
+        return cls(data.name, data.checksum, None if same else data, same)
+
+    @property
+    def is_here(self) -> bool:
+        return self.is_registered or self.data is not None or self.checksum in received
 
     def load(self) -> Any:
-        return self.data if self.data is not None else _load(self.name, self.checksum)
+        if self.is_registered:
+            return _load(self.name, self.checksum)
+        return self.data if self.data is not None else received[self.checksum]
+
+
+received: dict[str, Any] = {}  # data sets that were sent to this process, by their checksums
 
 
 @lru_cache(maxsize=64)
@@ -78,11 +90,12 @@ class Workload:
         steps = self.epochs(task, per_epoch) * per_epoch
         sizes = [data.n_features, *self.layers, data.n_classes]
         flops = 6 * self.batch_size * sum(i * o for i, o in pairwise(sizes))
+        flops *= gradients_per_step(task.config.optimizer)
         return steps * (_STEP_OVERHEAD + flops / _FLOPS)
 
     def epochs(self, task: Task, per_epoch: int) -> int:
         pace = self.paces.get((task.config.dataset, task.config.label))
-        return self.budget.epochs(per_epoch, pace)
+        return self.budget.epochs(per_epoch, pace, gradients_per_step(task.config.optimizer))
 
 
 class Bench:
@@ -106,6 +119,15 @@ class Bench:
         return self.loader.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
 
 
+def _thread_time() -> float:
+    """Seconds that this thread computed, where the system counts them finely enough.
+
+    Trainings share the cores with others: who had to wait for one did not become slower by it.
+    """
+    return time.thread_time() if _COUNTS_FINELY else time.perf_counter()
+
+
+_COUNTS_FINELY = time.get_clock_info("thread_time").resolution < 1e-6
 _own = threading.local()
 _benches: "OrderedDict[tuple, Bench]" = OrderedDict()
 _lock = threading.Lock()
@@ -177,26 +199,29 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     )
     epochs = workload.epochs(task, len(bench.loader))
     reason, final = "", {}
+    began = _thread_time()
     try:
         history = trainer.fit(bench.loader, epochs, bench.validation)
         steps = len(history) * len(bench.loader)
     except DivergenceError as error:
         history, steps, reason = error.history, error.step, "diverged: not finite"
-    else:
+    computing = _thread_time() - began
+    if not reason:
         if len(history) < epochs:
             return None
         if not history.loss[-1] <= bench.initial_loss:
             reason = "diverged: above its initial loss"
-        else:
-            final["validation_loss"] = history.validation_loss[-1]
-            final["validation_accuracy"] = history.validation_accuracy[-1]
-            if bench.test is not None:  # training and choice are over
-                X, y = bench.test.X, bench.test.y
-                final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
+    if not reason:
+        final["validation_loss"] = history.validation_loss[-1]
+        final["validation_accuracy"] = history.validation_accuracy[-1]
+        if bench.test is not None:  # training and choice are over
+            X, y = bench.test.X, bench.test.y
+            final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
     return Run.finished(
         task,
         steps=steps,
-        seconds=history.seconds[-1] if len(history) else 0.0,
+        gradient_evaluations=steps * gradients_per_step(config.optimizer),
+        seconds=min(history.seconds[-1], computing) if len(history) else 0.0,
         failed=bool(reason),
         reason=reason,
         steps_per_epoch=len(bench.loader),

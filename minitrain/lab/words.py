@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .result import Result
 
 _MOST_NAMES = 4  # of a group, in the sentence
+_NOTHING = "nothing can be compared yet"
 
 TUNED = {
     "defaults": "each as published, untuned",
@@ -18,21 +19,35 @@ TUNED = {
 
 
 def sentence(result: "Result") -> str:
-    """Who falls behind whom on which data sets, in the main column."""
+    """Who falls behind whom on which data sets, in the main column.
+
+    Of an unfinished study it is said first that it is one; data sets of which no two optimizers
+    have a seed in common are named.
+    """
     arm, _ = result.main
     verdicts = result.verdicts(*result.main)
     said: dict[str, list[str]] = {}
     for dataset in result.datasets:
-        if not any(v["dataset"] == dataset for v in verdicts):
+        compared = {v["a"] for v in verdicts if v["dataset"] == dataset}
+        if compared != set(result.optimizers):
+            what = "not all optimizers can be compared yet" if compared else _NOTHING
+            said.setdefault(what, []).append(dataset)
             continue
         behind = {v["a"] for v in verdicts if v["dataset"] == dataset and v["verdict"] == "worse"}
         said.setdefault(_groups(result.optimizers, behind), []).append(dataset)
-    if not said:
-        return "Nothing can be compared yet: no data set has final runs of two optimizers."
+    if set(said) <= {_NOTHING}:
+        return (
+            "Nothing can be compared yet: no data set has final runs of two optimizers "
+            f"{'with the same seed' if result.study['paired'] else ''}".rstrip()
+            + "."
+        )
     paired = "paired" if result.study["paired"] else "independent"
     tuned = TUNED[arm].format(trials=result.study["trials"][arm])
     found = "; ".join(f"on {join(names)} {what}" for what, names in said.items())
-    return f"With {result.study['seeds']} {paired} seeds and {tuned}: {found}."
+    start = f"With {result.study['seeds']} {paired} seeds"
+    if result.missing:
+        start = f"Unfinished, {result.missing} final trainings are missing: with up to {start[5:]}"
+    return f"{start} and {tuned}: {found}."
 
 
 def limits(result: "Result") -> str:

@@ -117,6 +117,30 @@ def test_a_cluster_gives_the_same_bits_also_when_a_worker_is_killed(cluster, exp
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_data_of_ones_own_are_sent_once_and_not_with_every_task(cluster, monkeypatch):
+    made = mt.datasets.blobs(n=120, seed=99)  # no worker has it yet
+    study = mt.lab.Study(
+        [mt.datasets.Dataset("new", made.X, made.y)], ["sgd", "adam"], seeds=30, epochs=2,
+        trials=0, layers=(8,),
+    )  # fmt: skip
+    here = bits(study.run())
+    monkeypatch.setattr(study_module, "_SECONDS_PER_FAR_BATCH", 1e-6)
+    sent, batches = [], []
+    parcel = engine._Post.parcel
+
+    def counting(self):
+        batches.append(found := parcel(self))
+        sent.extend(found)
+        return found
+
+    monkeypatch.setattr(engine._Post, "parcel", counting)
+    with joblib.parallel_config(backend="dask"):
+        assert bits(study.run()) == here
+    assert len(batches) >= 60  # each of one training
+    assert 2 <= len(sent) <= 8  # two workers, and what was on its way before each had answered
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_the_command_runs_on_a_cluster(cluster, capsys):
     from minitrain import cli
 

@@ -91,6 +91,19 @@ def test_nemenyi_agrees_with_scikit_posthocs():
     assert (p < 0.05).any()
 
 
+def test_wilcoxon_with_holm_agrees_with_scikit_posthocs():
+    posthocs = pytest.importorskip_or_fail("scikit_posthocs")
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=(15, 4)) + np.array([0, 0.4, 1.5, -0.2])
+    groups = [scores[:, j] for j in range(4)]
+    p = posthocs.posthoc_wilcoxon(groups).to_numpy()[0, 1:]
+    rows = ranks.wilcoxon_holm(scores, baseline=0)
+    np.testing.assert_allclose([row["p"] for row in rows], p)
+    multitest = pytest.importorskip_or_fail("statsmodels.stats.multitest")
+    corrected = multitest.multipletests(p, method="holm")[1]
+    np.testing.assert_allclose([row["corrected"] for row in rows], corrected)
+
+
 def test_ranking_agrees_with_autorank():
     autorank = pytest.importorskip_or_fail("autorank")
     pandas = pytest.importorskip_or_fail("pandas")

@@ -93,6 +93,15 @@ def test_resume_from_the_folder_alone(folder, finished, count):
     assert lines(again) == lines(finished[1])
 
 
+def test_the_time_of_a_study_is_that_of_all_its_sessions(folder, finished):
+    path = folder / "result.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "seconds": 1000.0}))
+    again = small().run(out=folder)
+    assert 1000.0 <= again.seconds < 1001.0
+    assert mt.lab.Result.load(folder).seconds == again.seconds
+
+
 def test_more_seeds_belong_to_the_same_study(folder, count):
     small(seeds=6).run(out=folder)
     assert count() == 2 * 2 * 2
@@ -316,3 +325,27 @@ def modified():
 def test_an_optimizer_without_mini_batches_is_refused():
     with pytest.raises(ValueError, match="'lbfgs' does not train by mini-batches"):
         mt.lab.Study(["iris"], ["lbfgs", "adam"])
+
+
+def test_the_command_says_what_to_do_when_the_disk_is_full(tmp_path, monkeypatch, capsys):
+    """Neither the records nor the index find room: no traceback, and what was kept stays."""
+    from minitrain import cli
+
+    write = records.write_whole
+
+    def full(path, text):
+        if path.name != "study.json" and list(tmp_path.glob("s/runs/*.jsonl")):
+            raise OSError(28, "No space left on device", str(path))
+        write(path, text)
+
+    def no_room(folder, runs):
+        raise OSError("index.sqlite3: database or disk is full")
+
+    monkeypatch.setattr(records, "write_whole", full)
+    monkeypatch.setattr(study_module, "write_index", no_room)
+    options = ["iris", "--optimizers", "sgd,adam", "--trials", "0", "--seeds", "9", "--epochs", "1"]
+    assert cli.main(["compare", *options, "--out", str(tmp_path / "s")]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written (No space left on device); what was finished before is kept" in said
+    assert said.endswith(f"minitrain compare --resume {tmp_path / 's'}")
+    assert mt.lab.Result.load(tmp_path / "s").trainings > 0

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import pytest
 
 import minitrain as mt
-from minitrain.lab.report import svg
+from minitrain.lab.report import figures, svg
+from minitrain.lab.report.sections import sections
 
 OPTIMIZERS = ["sgd", "momentum", "adam"]
 
@@ -112,8 +113,8 @@ def test_nothing_is_asked_of_the_network_and_every_figure_has_a_name(page):
 
 def test_the_verdict_comes_first_and_everything_is_there(folder, page):
     result = mt.lab.Result.load(folder)
-    text = re.sub(r"\s+", " ", page)
-    assert 0 < text.index(result.sentence()) < text.index("<h2>")
+    flat = re.sub(r"\s+", " ", page)
+    assert 0 < flat.index(result.sentence()) < flat.index("<h2>")
     for title in (
         "Ranking over 2 data sets", "Test accuracy", "Who beats whom", "Learning curves",
         "Sensitivity to the learning rate", "Expected best against budget", "Time to target",
@@ -129,8 +130,8 @@ def test_the_report_comes_from_the_records_alone(folder, page, tmp_path):
     shutil.copy(folder / "study.json", tmp_path / "s")
     again = mt.lab.Result.load(tmp_path / "s").report(tmp_path / "s" / "report.html")
     mine, theirs = (
-        re.sub(r"trainings of .*?</p>|<pre>.*?</pre>", "", text, flags=re.DOTALL)
-        for text in (page, again.read_text("utf-8"))
+        re.sub(r"trainings of .*?</p>", "", one, flags=re.DOTALL)
+        for one in (page, again.read_text("utf-8"))
     )
     assert mine == theirs
 
@@ -141,12 +142,44 @@ def test_tables_and_figures_beside_the_page(folder):
     assert len(rows) == 2 * 3 * 4
     pictures = sorted((folder / "figures").iterdir())
     assert {p.name.split("-")[0] for p in pictures} == {
-        "curves", "sensitivity", "budget", "profile",
+        "curves", "sensitivity", "budget", "profile", "critical",
     }  # fmt: skip
     for picture in pictures:
         assert ElementTree.parse(picture).getroot().tag.endswith("svg")
-    text = (folder / "report.md").read_text("utf-8")
-    assert mt.lab.Result.load(folder).sentence() in text
+    written = (folder / "report.md").read_text("utf-8")
+    result = mt.lab.Result.load(folder)
+    assert 0 < written.index(result.sentence()) < written.index("\n## ")
+    linked = re.findall(r"\((figures/.*?|tables/.*?)\)", written)
+    assert {folder / link for link in linked} >= set(pictures)
+    assert all((folder / link).is_file() for link in linked)
+    for said in ("Failures", "Configurations", "Environment", result.study["command"]):
+        assert said in written
+
+
+def test_the_band_of_the_sensitivity_figure_is_around_its_line(folder):
+    result = mt.lab.Result.load(folder)
+    for panel in figures.sensitivities(result):
+        lines = re.findall(r'<polyline class="line (c\d)" points="(.*?)"', panel["svg"])
+        bands = dict(re.findall(r'<polygon class="band (c\d)" points="(.*?)"', panel["svg"]))
+        assert len(lines) == len(bands) == 3
+        for colour, points in lines:
+            there = [float(p.split(",")[1]) for p in points.split()]
+            band = [float(p.split(",")[1]) for p in bands[colour].split()]
+            low, high = band[: len(there)], band[: len(there) - 1 : -1]
+            assert all(h <= y <= l for h, y, l in zip(high, there, low, strict=True))  # y is down
+            assert low != high
+
+
+def test_the_same_in_the_terminal(folder, capsys):
+    from minitrain import cli
+
+    assert cli.main(["report", str(folder)]) == 0
+    said = capsys.readouterr().out
+    result = mt.lab.Result.load(folder)
+    assert said.startswith(result.sentence())
+    for section in sections(result):
+        assert section.title in said
+    assert f"To do it again: {result.study['command']}" in said
 
 
 def test_names_are_escaped(tmp_path):

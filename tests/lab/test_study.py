@@ -2,12 +2,16 @@
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
 
 import minitrain as mt
+from minitrain.cli import compare
+from minitrain.cli.arguments import Parser
 from minitrain.lab import plan, spaces, training
+from minitrain.lab.again import command as study_command
 
 
 def small(**changes):
@@ -268,6 +272,90 @@ def test_a_diverging_optimizer_is_a_result_and_not_a_crash():
     assert np.isnan(rows["wild"]["accuracy"])
     assert rows["fine"]["failed"] == 0
     assert "wild falls behind fine" in result.sentence()
+
+
+def test_an_unfinished_study_is_compared_by_common_seeds_and_says_so(tmp_path):
+    """The n-th runs of two optimizers may have other seeds: those are no pairs."""
+    whole = small(seeds=6, trials=0).run(out=tmp_path)
+    left = [r for r in whole.runs if not (r.optimizer == "sgd" and r.seed in (3, 5))]
+    left = [r for r in left if not (r.optimizer == "adam" and r.seed in (4, 8))]
+    result = mt.lab.Result(whole.study, left, 1.0, {})
+    x, y = result.pairs("wine", "sgd", "adam")
+    both = [i for i in range(6) if 3 + i not in (3, 4, 5, 8)]
+    np.testing.assert_array_equal(x, whole.scores("wine", "sgd")[both])
+    np.testing.assert_array_equal(y, whole.scores("wine", "adam")[both])
+    assert (result.missing, whole.missing) == (8, 0)
+    assert "Unfinished, 8 final trainings are missing" in result.sentence()
+    assert "Unfinished" not in whole.sentence()
+
+    odd = {"sgd": 1, "adam": 0}
+    nothing = [r for r in whole.runs if r.seed % 2 == odd[r.optimizer]]
+    result = mt.lab.Result(whole.study, nothing, 1.0, {})
+    assert result.verdicts() == []
+    assert result.sentence() == (
+        "Nothing can be compared yet: no data set has final runs of two optimizers with the same "
+        "seed."
+    )
+    assert result.report(tmp_path / "r.html").exists()
+    some = [r for r in whole.runs if r.dataset == "wine"]
+    assert "on iris nothing can be compared yet" in (
+        mt.lab.Result(whole.study, some, 1.0, {}).sentence()
+    )
+
+
+def test_sharpness_aware_steps_take_two_gradients():
+    contenders = {"sgd": "sgd", "sam": mt.optimizers.SGD(sam=0.05)}
+    options = {"trials": 0, "seeds": 2, "layers": (8,)}
+    by_epochs = mt.lab.Study(["iris"], contenders, epochs=4, **options).run()
+    rows = {r["optimizer"]: r["gradient_evaluations"] for r in by_epochs.summary()}
+    assert rows == {"sgd": 12, "sam": 24}
+    by_gradients = mt.lab.Study(["iris"], contenders, gradient_evaluations=24, **options).run()
+    found = {r.optimizer: (r.steps, r.gradient_evaluations) for r in by_gradients.runs}
+    assert found == {"sgd": (24, 24), "sam": (12, 24)}
+    for row in by_epochs.times_to_target():
+        if np.isfinite(row["epochs"]):
+            each = 6 if row["optimizer"] == "sam" else 3
+            assert row["gradient_evaluations"] == each * row["epochs"]
+
+
+def test_a_declared_baseline_sets_the_targets():
+    contenders = {"slow": mt.optimizers.SGD(lr=1e-3), "fast": mt.optimizers.Adam(lr=1e-2)}
+    options = {"trials": 0, "seeds": 3, "epochs": 5, "layers": (8,)}
+    alike = mt.lab.Study(["iris"], contenders, **options).run()
+    of_slow = mt.lab.Study(["iris"], contenders, baseline="slow", **options).run()
+    of_fast = mt.lab.Study(["iris"], contenders, baseline="fast", **options).run()
+    assert alike.targets() == of_fast.targets()
+    assert of_slow.targets()["iris"] < of_fast.targets()["iris"]
+    best = [r.curves[:, 4].max() for r in of_slow.final("iris", "slow")]
+    assert of_slow.targets()["iris"] == np.median(best)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"paired": False, "baseline": "adam", "seed": 3, "schedules": ["cosine(warmup=0.1)"]},
+        {"epochs": None, "gradient_evaluations": 60, "arms": ["defaults"], "batch_size": 16},
+        {"preset": "standard", "arms": None, "epochs": None, "trials": None, "seeds": 30},
+        {"layers": (), "arms": ["learning_rate", "everything"], "trials": None},
+    ],
+)
+def test_the_command_of_a_study_makes_the_same_study(changes):
+    study = small(**changes)
+    parser = Parser(prog="minitrain compare")
+    compare.add_arguments(parser)
+    words = shlex.split(study_command(study))
+    assert words[:2] == ["minitrain", "compare"]
+    again = compare._study(parser.parse_args(words[2:]))
+    assert {**again.describe(), "paces": 0} == {**study.describe(), "paces": 0}
+
+
+def test_what_cannot_be_typed_is_done_again_from_the_folder():
+    named = {"a": "adam", "b": mt.optimizers.Adam(lr=0.1)}
+    assert "--resume FOLDER" in study_command(mt.lab.Study(["iris"], named))
+    assert "--resume FOLDER" in study_command(small(epochs=None, seconds=0.1))
+    own = {"half": lambda steps, total: 0.5 + 0 * steps}
+    assert "--resume" not in study_command(small(schedules=own))
 
 
 def test_files_hold_every_run_and_the_result(tmp_path):

@@ -1,7 +1,6 @@
 """How a study is shown: one HTML file, and the same as Markdown and CSV."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from ... import console
 from ..records import write_whole
 from ..result import Result
 from . import figures, svg, tables
+from .sections import column_name, markdown, targets_from, text
 
 _MOST_IN_MATRIX = 16  # optimizers whose pairs still fit on a page
 
@@ -19,18 +19,18 @@ def write_report(result: Result, path: Path) -> Path:
     page = render(result, panels)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page)
-    write_whole(path.with_suffix(".md"), markdown(result))
     folder = path.parent / "tables"
     folder.mkdir(exist_ok=True)
     for name, rows in tables.all_tables(result).items():
         write_whole(folder / f"{name}.csv", tables.to_csv(rows))
+    pictures = _pictures(result, panels)
     folder = path.parent / "figures"
     folder.mkdir(exist_ok=True)
     style = (Path(__file__).parent / "figure.css").read_text("utf-8")
-    for name, row in panels.items():
-        for panel in row:
-            label = f"{name}-{panel['dataset']}".replace(" ", "-").replace("/", "-")
-            write_whole(folder / f"{label}.svg", _standalone(panel["svg"], style))
+    for row in pictures.values():
+        for name, picture in row.items():
+            write_whole(folder / f"{name}.svg", _standalone(picture, style))
+    write_whole(path.with_suffix(".md"), markdown(result, pictures))
     return path
 
 
@@ -53,47 +53,50 @@ def render(result: Result, panels: dict[str, list[figures.Panel]]) -> str:
         title=f"{', '.join(result.optimizers[:4])}{' …' * (len(result.optimizers) > 4)} on "
         f"{', '.join(result.datasets)}",
         summaries=[
-            (_column_name(column), [tables.summary_cells(r) for r in result.summary(*column)])
+            (column_name(column), [tables.summary_cells(r) for r in result.summary(*column)])
             for column in result.columns
         ],
         summary_columns=tables.SUMMARY,
         ranking=ranking,
         rank_rows=tables.rankings(result),
-        diagram=svg.critical_difference(
-            ranking["ranks"], ranking["critical_difference"], ranking["cliques"]
-        ),
+        diagram=_diagram(result),
         matrices=_matrices(result),
         panels=panels,
         charts=json.dumps([p["data"] for p in panels["curves"]]).replace("<", "\\u003c"),
-        widths=figures.widths(result),
+        widths=tables.widths(result),
+        targets=targets_from(result),
         times=result.times_to_target(),
         failures=_failure_table(result),
         configurations=tables.configurations(result),
-        main=_column_name(result.main),
-        text=_text,
+        main=column_name(result.main),
+        text=text,
         percent=console.percent,
         duration=console.duration,
         pairs="paired" if result.study["paired"] else "independent",
     )
 
 
-def markdown(result: Result) -> str:
-    """Sentences and tables."""
-    parts = ["# Which optimizer, here?", result.sentence(), result.limits()]
-    rows = tables.rankings(result)
+def _pictures(result: Result, panels: dict[str, list[figures.Panel]]) -> dict[str, dict[str, str]]:
+    """SVG by the kind of figure and the name of its file."""
+    found = {
+        kind: {
+            f"{kind}-{panel['dataset']}".replace(" ", "-").replace("/", "-"): panel["svg"]
+            for panel in row
+        }
+        for kind, row in panels.items()
+    }
+    diagram = _diagram(result)
+    return {
+        **({"critical-difference": {"critical-difference": diagram}} if diagram else {}),
+        **found,
+    }
+
+
+def _diagram(result: Result) -> str:
     ranking = result.ranking()
-    if len(result.optimizers) > 1:
-        parts += [
-            f"## Average ranks ({_column_name(result.main)})",
-            tables.markdown_table(list(rows[0]), [[_text(v) for v in r.values()] for r in rows]),
-            f"Friedman p {_text(ranking['friedman_p'])}; critical difference "
-            f"{_text(ranking['critical_difference'])} over {len(ranking['datasets'])} data sets.",
-        ]
-    for column in result.columns:
-        cells = [[text for text, _ in tables.summary_cells(r)] for r in result.summary(*column)]
-        parts += [f"## {_column_name(column)}", tables.markdown_table(tables.SUMMARY, cells)]
-    parts.append(f"{result.trainings} trainings; command: `{result.study.get('command', '')}`")
-    return "\n\n".join(parts) + "\n"
+    return svg.critical_difference(
+        ranking["ranks"], ranking["critical_difference"], ranking["cliques"]
+    )
 
 
 def _panels(result: Result) -> dict[str, list[figures.Panel]]:
@@ -126,24 +129,6 @@ def _failure_table(result: Result) -> dict[tuple[str, str], tuple[int, int]]:
         count[0] += run.failed
         count[1] += 1
     return {key: (failed, runs) for key, (failed, runs) in found.items()}
-
-
-def _column_name(column: tuple[str, str]) -> str:
-    arm, schedule = column
-    tuned = {
-        "defaults": "published defaults",
-        "learning_rate": "learning rate tuned",
-        "everything": "everything tuned",
-    }[arm]
-    return f"{tuned}, {schedule} rate" if schedule == "constant" else f"{tuned}, {schedule}"
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, float):
-        return "missed" if math.isinf(value) else f"{value:.3g}"
-    return str(value)
 
 
 def _standalone(picture: str, style: str) -> str:

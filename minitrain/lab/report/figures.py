@@ -11,6 +11,7 @@ from ..result import Result
 from .svg import Series, chart
 
 _MOST_POINTS = 50
+_MOST_GAIN = 1000  # times less loss than before training that a figure shows
 Panel = dict[str, Any]
 _LOSS = CURVES.index("validation_loss")
 
@@ -35,9 +36,10 @@ def learning_curves(result: Result) -> list[Panel]:
             series.append(Series(optimizer, x, parts[0], parts[1], parts[2], i))
             per_epoch = runs[0].steps_per_epoch
             seconds = float(np.median([r.seconds / max(r.steps, 1) for r in runs])) * per_epoch
+            gradients = per_epoch * runs[0].gradient_evaluations // max(runs[0].steps, 1)
             data.append(
                 {"name": optimizer, "number": i, "x": x, "y": parts[0], "low": parts[1],
-                 "high": parts[2], "gradient_evaluations": per_epoch,
+                 "high": parts[2], "gradient_evaluations": gradients,
                  "seconds": float(f"{seconds:.4g}"), "epochs": 1}
             )  # fmt: skip
         if series:
@@ -59,30 +61,15 @@ def sensitivities(result: Result) -> list[Panel]:
             if found is None:
                 continue
             initial = found.initial
-            # What is worse than no training at all may be worse by any power of ten.
-            rows = [np.where(row < initial, row, initial) for row in found[1:4]]
-            rates, median, first, third = map(_short, (found.rates, *rows))
+            # What is worse than no training at all may be worse by any power of ten, and on a
+            # small validation part one lucky seed may be better by as many.
+            rows = [np.clip(row, initial / _MOST_GAIN, initial) for row in found[1:4]]
+            rates, first, median, third = map(_short, (found.rates, *rows))
             series.append(Series(optimizer, rates, median, first, third, i))
         if series:
             svg = chart(dataset, series, "learning rate", "validation loss", True, True)
             panels.append({"dataset": dataset, "svg": svg})
     return panels
-
-
-def widths(result: Result) -> list[dict[str, Any]]:
-    """A row per data set and optimizer: how many decades of learning rates are good."""
-    if "learning_rate" not in result.study["arms"]:
-        return []
-    rows = []
-    for dataset in result.datasets:
-        for optimizer in result.optimizers:
-            found = result.sensitivity(dataset, optimizer, "learning_rate", result.main[1])
-            if found is not None:
-                rows.append(
-                    {"dataset": dataset, "optimizer": optimizer, "decades": found.width,
-                     "from": found.low, "to": found.high}
-                )  # fmt: skip
-    return rows
 
 
 def budgets(result: Result) -> list[Panel]:
@@ -111,13 +98,24 @@ def profiles(result: Result) -> list[Panel]:
     for clock in ("epochs", "gradient_evaluations", "seconds"):
         found = result.profiles(clock)
         series = [
-            Series(name, found["ratios"], line, number=i)
+            Series(name, *_staircase(found["ratios"], line), number=i)
             for i, (name, line) in enumerate(found["lines"].items())
         ]
         words = clock.replace("_", " ")
-        svg = chart(words, series, "τ: times as long as the fastest", "share of data sets solved")
+        labels = "τ: times as long as the fastest", "share of data sets solved"
+        svg = chart(words, series, *labels, y_range=(0, 1))
         panels.append({"dataset": f"by {words}", "svg": svg})
     return panels
+
+
+def _staircase(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The corners of a line that jumps where its value changes."""
+    xs, ys = [x[0]], [y[0]]
+    for place, value in zip(x[1:], y[1:], strict=True):
+        if value != ys[-1]:
+            xs += [place, place]
+            ys += [ys[-1], value]
+    return [*xs, x[-1]], [*ys, ys[-1]]
 
 
 def _places(n: int) -> np.ndarray:

@@ -35,7 +35,7 @@
     });
   }
 
-  const W = 420, H = 260, L = 52, R = 10, T = 12, B = 40;
+  const W = 420, H = 260, L = 58, R = 10, T = 12, B = 40;
   const dashes = ["", "6 3", "2 3", "8 3 2 3"];
   const charts = JSON.parse(document.getElementById("data").textContent);
   const label = (v) => String(Number(v.toPrecision(4)));

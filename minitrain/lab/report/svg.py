@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 420, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 40
 COLOURS = 8
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
@@ -94,10 +94,14 @@ def chart(
     y_label: str,
     x_log: bool = False,
     y_log: bool = False,
+    y_range: Sequence[float] = (),
 ) -> str:
-    """An SVG element with a title and a description that screen readers read."""
+    """An SVG element with a title and a description that screen readers read.
+
+    ``y_range`` is shown whole, also where no line goes.
+    """
     xs = [x for s in series for x in s.x]
-    ys = [y for s in series for part in (s.y, s.low, s.high) for y in part]
+    ys = [*y_range, *(y for s in series for part in (s.y, s.low, s.high) for y in part)]
     x_axis = Axis(xs, LEFT, WIDTH - RIGHT, x_log)
     y_axis = Axis(ys, HEIGHT - BOTTOM, TOP, y_log)
     parts = [*_frame(x_axis, y_axis, x_label, y_label)]

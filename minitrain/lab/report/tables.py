@@ -2,10 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ...console import duration, interval, percent
+from .. import curves
+from ..records import CURVES
 from ..result import Result
 
 Rows = list[dict[str, Any]]
@@ -59,6 +62,76 @@ def failures(result: Result) -> Rows:
     return [{**dict(zip(names, key, strict=True)), "runs": n} for key, n in counts.items()]
 
 
+def widths(result: Result) -> Rows:
+    """A row per data set and optimizer: how many decades of learning rates are good."""
+    return [
+        {"data set": dataset, "optimizer": optimizer, "decades": found.width,
+         "from": found.low, "to": found.high}
+        for dataset, optimizer, found in _sensitivities(result)
+    ]  # fmt: skip
+
+
+def sensitivity(result: Result) -> Rows:
+    """A row per data set, optimizer and learning rate: quartiles of the loss after training."""
+    return [
+        {"dataset": dataset, "optimizer": optimizer, "lr": rate, "first_quartile": first,
+         "median": median, "third_quartile": third, "loss_before": found.initial}
+        for dataset, optimizer, found in _sensitivities(result)
+        for rate, first, median, third in np.stack(found[:4], axis=1).tolist()
+    ]  # fmt: skip
+
+
+def _sensitivities(result: Result) -> list[tuple[str, str, curves.Sensitivity]]:
+    if "learning_rate" not in result.study["arms"]:
+        return []
+    return [
+        (dataset, optimizer, found)
+        for dataset in result.datasets
+        for optimizer in result.optimizers
+        if (found := result.sensitivity(dataset, optimizer, "learning_rate", result.main[1]))
+    ]
+
+
+def expected_best(result: Result) -> Rows:
+    """A row per data set, optimizer and number of trials."""
+    return [
+        {"dataset": dataset, "optimizer": optimizer, "trials": b, "expected_loss": loss}
+        for dataset in result.datasets
+        for optimizer in result.optimizers
+        for b, loss in enumerate(result.expected_best(dataset, optimizer).tolist(), 1)
+    ]
+
+
+def learning_curves(result: Result) -> Rows:
+    """A row per data set, optimizer and epoch: quartiles of the validation loss."""
+    rows = []
+    for dataset in result.datasets:
+        for optimizer in result.optimizers:
+            runs = [r for r in result.final(dataset, optimizer) if not r.failed and len(r.curves)]
+            if runs:
+                losses = np.array([r.curves[:, CURVES.index("validation_loss")] for r in runs])
+                for epoch, (first, median, third) in enumerate(curves.quartiles(losses).T, 1):
+                    rows.append(
+                        {"dataset": dataset, "optimizer": optimizer, "epoch": epoch,
+                         "first_quartile": float(first), "median": float(median),
+                         "third_quartile": float(third)}
+                    )  # fmt: skip
+    return rows
+
+
+def profiles(result: Result) -> Rows:
+    """A row per clock, optimizer and τ: the share of data sets that is solved."""
+    rows = []
+    for clock in ("epochs", "gradient_evaluations", "seconds"):
+        found = result.profiles(clock)
+        for optimizer, line in found["lines"].items():
+            rows += [
+                {"clock": clock, "optimizer": optimizer, "ratio": ratio, "share": share}
+                for ratio, share in zip(found["ratios"], line, strict=True)
+            ]
+    return rows
+
+
 def to_csv(rows: Rows) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
@@ -77,6 +150,10 @@ def all_tables(result: Result) -> dict[str, Rows]:
         "time_to_target": result.times_to_target(),
         "configurations": configurations(result),
         "failures": failures(result),
+        "sensitivity": sensitivity(result),
+        "expected_best": expected_best(result),
+        "curves": learning_curves(result),
+        "profiles": profiles(result),
     }
 
 
@@ -98,9 +175,3 @@ SUMMARY = (
     "data set", "optimizer", "lr", "test accuracy", "95 % interval", "gradient evaluations",
     "time of a training", "failed",
 )  # fmt: skip
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    lines += [f"| {' | '.join(str(c).replace('|', '/') for c in row)} |" for row in rows]
-    return "\n".join(lines)
