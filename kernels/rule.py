@@ -149,8 +149,7 @@ class Rule:
     @property
     def year(self) -> int | None:
         """Year of the first publication that ``paper`` cites."""
-        found = re.search(r"\((\d{4})\)", self.paper)
-        return int(found[1]) if found else None
+        return year_of(self.paper)
 
     def range_of(self, name: str) -> Interval:
         """What the hyperparameter ``name`` may be."""
@@ -287,6 +286,12 @@ def rule(
         return _register(made)
 
     return register
+
+
+def year_of(paper: str) -> int | None:
+    """Year of the first publication that is cited: the first number in brackets."""
+    found = re.search(r"\((\d{4})\)", paper)
+    return int(found[1]) if found else None
 
 
 def get(name: str) -> Rule:

@@ -43,6 +43,11 @@ def train(
     As ``epoch.train`` in all it takes and gives; the gradient is compiled, the step is not.
     """
     alone = epoch.team()[0]
+    if not len(rates):  # compile what the steps will need
+        epoch.fill_order(order, sampling, 0)
+        epoch.loss_gradient(gradient, theta, work, data, order[:1])
+        if len(validation.X):
+            epoch.evaluate(theta, work, validation, alone)
     for step, rate in enumerate(rates, first):
         number, batch = divmod(step, sampling.steps)
         row = record[number]

@@ -210,6 +210,8 @@ class Trainer:
             name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
         }
         nan = float("nan")
+        optimizer.compile(model, train)
+        epoch.evaluate(model.parameters, work, data if held_out is None else held_out, alone)
         started, reason = time.perf_counter(), ""
 
         def history() -> History:

@@ -266,10 +266,11 @@ def _seconds(text: str) -> float:
 
 
 def _optimizers(asked: list[str]) -> list[str]:
-    from .. import optimizers
+    from .. import catalogue, optimizers
 
-    known = optimizers.names()
-    chosen = known if asked == ["all"] else [
+    # "all" are those that train at the speed of the engine, by mini-batches.
+    known = [name for name in catalogue.names() if name != "lbfgs"]
+    chosen = optimizers.names() if asked == ["all"] else [
         choose("--optimizers", name.casefold(), [*known, "all"]) for name in asked
     ]  # fmt: skip
     for name in chosen:
