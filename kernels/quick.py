@@ -67,7 +67,8 @@ if COMPILED:
                 builder.gep(data, [cgutils.intp_t(ARRAYS + _EACH * k)]) for k in range(len(kinds))
             ]
             arrays = [
-                _array_at(context, builder, k, place) for k, place in zip(kinds, places, strict=True)
+                _array_at(context, builder, k, place)
+                for k, place in zip(kinds, places, strict=True)
             ]
             return context.make_tuple(builder, kind, arrays)
 

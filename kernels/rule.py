@@ -45,6 +45,7 @@ class Variant:
     slots: tuple[str, ...]
     terms: Callable | None = None
     point: Callable | None = None
+    more_terms: Callable | None = None  # summed once the factors of the first terms are known
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,7 @@ class Rule:
     own_step: bool = False
     own_decay: bool = False
     sums: Sums | None = None
+    more_sums: Sums | None = None  # a wrapper's, over each block: of them nothing is kept
     variants: dict[frozenset, Variant] = field(default_factory=dict)
 
     def variant(

@@ -59,8 +59,7 @@ class LBFGS(Optimizer):
                 near = get_close_matches(name, _DEFAULTS, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else "."
                 raise ValueError(
-                    f"lbfgs: unknown hyperparameter {name!r}{hint} "
-                    f"Accepted: {', '.join(_DEFAULTS)}"
+                    f"lbfgs: unknown hyperparameter {name!r}{hint} Accepted: {', '.join(_DEFAULTS)}"
                 )
         self.hyperparameters = {
             name: check_value(ABOUT, name, given.get(name, default), default)
@@ -129,9 +128,7 @@ class LBFGS(Optimizer):
         """What :meth:`minimize` will need, so that a clock sees the training alone."""
         twin = _in_float64(model)
         gradient, row = np.zeros(twin.n_parameters), np.arange(1)
-        epoch.loss_gradient(
-            gradient, twin.parameters, twin.workspace(1), twin.as_data(train), row
-        )
+        epoch.loss_gradient(gradient, twin.parameters, twin.workspace(1), twin.as_data(train), row)
 
     def __reduce__(self) -> tuple:
         return _restore, (self.hyperparameters,)

@@ -129,6 +129,7 @@ class Optimizer:
         phased = phases.prepare(
             params, blocks, self._rule.sums, self._counts, self._kept, self.modifiers,
             self.kernels(params.dtype) if self._rule.sums or self.variant.point else fuse.NONE,
+            self._follows,
         )  # fmt: skip
         return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
 
@@ -137,6 +138,14 @@ class Optimizer:
         kernels = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
         self._kernels[np.dtype(dtype).char] = kernels
         return kernels
+
+    @property
+    def _follows(self) -> int:
+        """The slot that holds weights besides the parameters, as z of Schedule-Free; -1 if none."""
+        if self.rule.choose(self.hyperparameters).point is None:
+            return -1
+        weights = (i for i, s in enumerate(self.variant.slots) if self.rule.start.get(s) == "p")
+        return next(weights, -1)
 
     @property
     def evaluates_elsewhere(self) -> bool:
@@ -202,10 +211,7 @@ class Optimizer:
         reference.step_reference(
             params, gradient, state.arrays, self.lr, state.t, self._rule, self.variant, phased.kept
         )
-        if phased.lookahead and state.t % phased.lookahead == 0:
-            slow = phased.slow
-            slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
-            params[:] = slow
+        look_ahead(params, state)
 
     def _refuse_sam(self) -> None:
         if self.modifiers.sam is not None:
@@ -219,6 +225,19 @@ class Optimizer:
         shown = {k: v for k, v in self.hyperparameters.items() if k == "lr" or v != defaults[k]}
         shown |= self.modifiers.given()
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def look_ahead(params: np.ndarray, state: OptimizerState) -> None:
+    """What Lookahead does after a step: every so often the weights go back a part of the way."""
+    phased = state.phased
+    if not phased.lookahead or state.t % phased.lookahead:
+        return
+    followed = [(params, phased.slow)]
+    if phased.follows >= 0:
+        followed.append((state.arrays.slots[phased.follows][: state.size], phased.slow_slot))
+    for fast, slow in followed:
+        slow += params.dtype.type(phased.lookahead_alpha) * (fast - slow)
+        fast[:] = slow
 
 
 def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
@@ -235,12 +254,18 @@ def _count(
         before: list[float] = [np.float64(value) for value in carried]
         c = rule.evaluate(1, before, numbers)[0]
         if rule.sums is None:
-            return fuse.Counts(len(c), 0, 0, 0)
+            return fuse.Counts(len(c), 0, 0, 0, 0, 0)
         one = np.ones(1)
-        whole = (*c, *kept, 0.0) if rule.own_decay else (*c, *kept)
-        terms = variant.terms(one, one, *[one] * len(variant.slots), whole)
+        decay = (0.0,) if rule.own_decay else ()
+        element = (one, one, *[one] * len(variant.slots))
+        terms = variant.terms(*element, (*c, *kept, *decay))
         values, _ = rule.sums.evaluate(c, list(map(np.float64, kept)), [np.float64(1)] * len(terms))
-        return fuse.Counts(len(c), len(terms), len(kept), len(values))
+        counts = fuse.Counts(len(c), len(terms), len(kept), len(values), 0, 0)
+        if rule.more_sums is None:
+            return counts
+        more = variant.more_terms(*element, (*c, *values, *decay))
+        added, _ = rule.more_sums.evaluate((*c, *values), [], [np.float64(1)] * len(more))
+        return counts._replace(more_terms=len(more), more_factors=len(added))
 
 
 def ranges_of(

@@ -375,9 +375,9 @@ class _Run:
         if isinstance(self._optimizer, MatrixOptimizer):
             with steps.one_thread():
                 return steps.train(
-                    self._theta, self.good, self._gradient, self._work, self._data,
-                    self._validation, self._sampling, self._order, self._optimizer, self._state,
-                    rates, self.step, self._record,
+                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
+                    self._data, self._validation, self._sampling, self._order, self._optimizer,
+                    self._state, rates, self.step, self._record,
                 )  # fmt: skip
 
         self._state.t = self.step + count

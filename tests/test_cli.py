@@ -445,10 +445,11 @@ def test_train_with_whole_matrices(run, name):
     assert found["history"]["loss"][1] < found["history"]["loss"][0]
 
 
-SETTINGS = (
-    "clip_value=0.5 clip_norm=1 noise=0.01 noise_seed=3 centralize=true cautious=true lookahead=5 "
-    "lookahead_alpha=0.8 ema=0.9 layer_lr=1,0.5,0.1 decay_biases=false weight_decay=0.1"
-).split()
+SETTINGS = [
+    "clip_value=0.5", "clip_norm=1", "noise=0.01", "noise_seed=3", "centralize=true",
+    "cautious=true", "lookahead=5", "lookahead_alpha=0.8", "ema=0.9", "layer_lr=1,0.5,0.1",
+    "decay_biases=false", "weight_decay=0.1",
+]  # fmt: skip
 
 
 def test_train_with_everything_that_any_optimizer_does(run):
@@ -553,7 +554,10 @@ def test_datasets(run):
         ("optimizers adm", ["'adm'", "did you mean adam?"]),
         ("train iris --optimizer moun", ["'moun'", "did you mean muon?"]),
         ("train iris --optimizer lbfgs --set histry_size=3", ["did you mean 'history_size'?"]),
-        ("train iris --optimizer lbfgs --set history_size=0.5", ["history_size: 0.5", "at least 1"]),
+        (
+            "train iris --optimizer lbfgs --set history_size=0.5",
+            ["history_size: 0.5", "at least 1"],
+        ),
         ("train iris --set lookahead=2.5", ["lookahead: 2.5 is not a whole number"]),
         ("train iris --accumulate 0", ["--accumulate: 0 is too small"]),
         ("find-lr iris --optimizer lbfgs", ["lbfgs has no learning rate to find"]),

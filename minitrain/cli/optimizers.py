@@ -1,7 +1,6 @@
 """``minitrain optimizers``: the registered update rules, and one of them to read."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from .. import console
@@ -57,7 +56,9 @@ def _print_list(described: list[dict[str, Any]]) -> None:
     )
     print()
     print("state: numbers kept per parameter; bytes: moved per float32 parameter and step")
-    print("Of the families matrix and full batch, state is arrays kept of each, and bytes is no matter")
+    print(
+        "Of the families matrix and full batch, state is arrays kept of each, and bytes is no matter"
+    )
     print("of a parameter: they work in NumPy and SciPy; all others are fused.")
     print("Read one:  minitrain optimizers adam")
 
