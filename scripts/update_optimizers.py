@@ -23,8 +23,9 @@ Written by `scripts/update_optimizers.py` from the files in `kernels/rules/` and
 Nearly all of them are fused: one compiled pass over parameters, gradient and state, or two where
 sums are needed first. All take `weight_decay`, `decoupled_weight_decay` (added to the step, and not
 to the gradient) and `decay_biases`, and the options of `mt.Modifiers`: clipping, averages of the
-weights, Lookahead, SAM, …, in any combination. *State* is the numbers kept per parameter, *bytes* what a step moves per float32
-parameter. Your own gets the same treatment: [your-own-optimizer.md](your-own-optimizer.md).
+weights, Lookahead, SAM, …, in any combination. *State* is the numbers kept per parameter, *bytes*
+what a step moves per float32 parameter. Your own gets the same treatment:
+[your-own-optimizer.md](your-own-optimizer.md).
 
 Muon, Adafactor, Shampoo and SOAP work on whole matrices and L-BFGS on the whole training set, in
 NumPy and SciPy (`mt.optimizers.matrix_names()`); their *state* is arrays kept of each.

@@ -436,7 +436,9 @@ def test_lbfgs_stops_early_and_by_callback():
 def test_lbfgs_refuses():
     with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr'"):
         optimizers.LBFGS(lr=0.1)
-    with pytest.raises(ValueError, match=r"^lbfgs: tolerance_grad: -1; accepted: finite"):
+    with pytest.raises(
+        ValueError, match=r"^lbfgs: tolerance_grad: -1 is out of range; accepted: finite"
+    ):
         optimizers.LBFGS(tolerance_grad=-1)
     with pytest.raises(ValueError, match=r"^lbfgs: evaluates the loss several times"):
         optimizers.LBFGS().init(np.zeros(3))

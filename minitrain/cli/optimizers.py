@@ -56,10 +56,7 @@ def _print_list(described: list[dict[str, Any]]) -> None:
     )
     print()
     print("state: numbers kept per parameter; bytes: moved per float32 parameter and step")
-    print(
-        "Of the families matrix and full batch, state is arrays kept of each, and bytes is no matter"
-    )
-    print("of a parameter: they work in NumPy and SciPy; all others are fused.")
+    print("Families matrix and full batch: in NumPy and SciPy; their state is whole arrays")
     print("Read one:  minitrain optimizers adam")
 
 
