@@ -434,7 +434,7 @@ def test_what_is_said_of_a_matrix_optimizer(run):
     for line in ("m (inputs, outputs)", "Also in: torch Muon", "kernels/matrices/muon.py:"):
         assert line in out
     out = run("optimizers", "lbfgs")[1]
-    for line in ("history_size", "finite, at least 1", "lbfgs.py:", "--optimizer lbfgs\n"):
+    for line in ("history_size", "[1, inf)", "lbfgs.py:", "--optimizer lbfgs\n"):
         assert line in out
 
 
