@@ -296,7 +296,7 @@ def step(theta, gradient, slots, carry, hyper, c, blocks, scales, rate, t, advan
 # rule does not have.  The dispatchers are kept so that the code at these addresses stays alive.
 Fused = namedtuple("Fused", "advance descend tally settle tally_more settle_more look dispatchers")
 NOTHING = 0
-NONE = Fused(*[NOTHING] * 7, ())
+NONE = Fused(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, ())
 
 # How many of each: coefficients, terms to sum, kept scalars, factors; and of a second round.
 Counts = namedtuple("Counts", "c terms kept factors more_terms more_factors")

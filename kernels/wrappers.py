@@ -162,8 +162,8 @@ def _n_coefficients(rule: Rule) -> int:
     """How many coefficients the rule has, by asking for them."""
     values = {**rule.defaults, **dict.fromkeys(set(rule.takes) - set(rule.defaults), 1.0)}
     with np.errstate(all="ignore"):
-        numbers = [np.float64(value) for value in rule.inputs(values)]
-        carried = [np.float64(value) for value in rule.starts(rule.carry, values)]
+        numbers: list[float] = [np.float64(value) for value in rule.inputs(values)]
+        carried: list[float] = [np.float64(v) for v in rule.starts(rule.carry, values)]
         return len(rule.evaluate(1, carried, numbers)[0])
 
 

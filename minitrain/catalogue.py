@@ -124,8 +124,10 @@ def origin(rule: Rule) -> str | None:
 
 def source_file(rule: Rule | MatrixRule) -> str:
     """Where its code is; "" if in no file, as in a notebook that was closed."""
-    is_matrix = isinstance(rule, MatrixRule)
-    main = rule.of_matrix if is_matrix else rule.variants[frozenset()].update
+    if isinstance(rule, MatrixRule):
+        main = rule.of_matrix
+    else:
+        main = rule.variants[frozenset()].update
     found = inspect.getsourcefile(main) or ""
     return found if Path(found).is_file() else ""
 
