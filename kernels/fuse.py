@@ -294,19 +294,19 @@ def step(theta, gradient, slots, carry, hyper, c, blocks, scales, rate, t, advan
 
 # What a kernel takes: addresses (the functions themselves when the JIT is off); NOTHING for what a
 # rule does not have.  The dispatchers are kept so that the code at these addresses stays alive.
-Fused = namedtuple("Fused", "advance descend tally settle look dispatchers")
+Fused = namedtuple("Fused", "advance descend tally settle tally_more settle_more look dispatchers")
 NOTHING = 0
-NONE = Fused(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, ())
+NONE = Fused(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, ())
 
-# How many of each: coefficients, terms to sum, kept scalars, factors.
-Counts = namedtuple("Counts", "c terms kept factors")
+# How many of each: coefficients, terms to sum, kept scalars, factors; and of a second round.
+Counts = namedtuple("Counts", "c terms kept factors more_terms more_factors")
 
 
 def fused(rule: Rule, variant: Variant, counts: Counts, dtype: np.dtype) -> Fused:
     """The compiled kernels of a rule for one dtype."""
     # By what is compiled and not by name: Adam and AdamW share their code.
     shape = (len(rule.carry), len(rule.takes), rule.rate_at, rule.own_step, rule.own_decay)
-    return _compiled(rule.coefficients, variant, rule.sums, counts, shape, dtype)
+    return _compiled(rule.coefficients, variant, rule.sums, rule.more_sums, counts, shape, dtype)
 
 
 @cache
@@ -314,6 +314,7 @@ def _compiled(
     coefficients: Callable,
     variant: Variant,
     sums: Sums | None,
+    more: Sums | None,
     counts: Counts,
     shape: tuple[int, int, int, bool, bool],
     dtype: np.dtype,
@@ -330,9 +331,10 @@ def _compiled(
         dispatchers.append(kernel)
         return address_of(kernel, types.void(*takes))
 
-    scalars = _scalars(n + counts.factors, own_step, own_decay)
+    n_known = n + counts.factors
+    scalars = _scalars(n_known + counts.more_factors, own_step, own_decay)
     arrays = (numbers, numbers, slots, block, doubles, doubles, float64)
-    tally = settle = look = NOTHING
+    tally = settle = tally_more = settle_more = look = NOTHING
     advance = compiled(
         _advance, coefficients, n_carry, n_hyper, rate_at,
         takes=(doubles, doubles, doubles, float64, float64),
@@ -346,8 +348,16 @@ def _compiled(
         settle = compiled(
             _settle, sums.factors, n, counts.kept, counts.terms, takes=(doubles, doubles, doubles)
         )
+    if more is not None and variant.more_terms is not None:
+        known = _scalars(n_known, own_step, own_decay)
+        tally_more = compiled(
+            _tally, variant.more_terms, n_slots, counts.more_terms, known, takes=(*arrays, doubles)
+        )
+        settle_more = compiled(
+            _settle, more.factors, n_known, 0, counts.more_terms, takes=(doubles, doubles, doubles)
+        )
     if variant.point is not None:
         look = compiled(
             _look, variant.point, n_slots, n, takes=(numbers, numbers, slots, block, doubles)
         )
-    return Fused(advance, descend, tally, settle, look, tuple(dispatchers))
+    return Fused(advance, descend, tally, settle, tally_more, settle_more, look, tuple(dispatchers))

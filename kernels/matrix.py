@@ -19,11 +19,15 @@ from typing import Any
 import numpy as np
 
 from .interval import Interval, range_of
+from .rule import year_of
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixRule:
-    """A rule with a function for matrices and one for vectors."""
+    """A rule with a function for matrices and one for vectors.
+
+    ``state`` says for readers what is kept of a weight matrix (inputs, outputs): name -> shape.
+    """
 
     name: str
     title: str
@@ -36,7 +40,13 @@ class MatrixRule:
     ranges: Mapping[str, Interval]
     elsewhere: Mapping[str, str]
     defaults_from: str
+    state: Mapping[str, str]
     family: str = "matrix"
+
+    @property
+    def year(self) -> int | None:
+        """Year of the first publication that ``paper`` cites."""
+        return year_of(self.paper)
 
     def range_of(self, name: str) -> Interval:
         """What the hyperparameter ``name`` may be."""
@@ -60,6 +70,7 @@ def matrix_rule(
     ranges: Mapping[str, str] | None = None,
     elsewhere: Mapping[str, str] | None = None,
     defaults_from: str = "",
+    state: Mapping[str, str] | None = None,
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = True,
     **hyperparameters: Any,
@@ -78,7 +89,7 @@ def matrix_rule(
         made = MatrixRule(
             name, title, defaults, function, of_vector, rates, paper, doc,
             {n: Interval(text) for n, text in (ranges or {}).items()}, dict(elsewhere or {}),
-            defaults_from,
+            defaults_from, dict(state or {}),
         )  # fmt: skip
         _registry[name] = made
         return made

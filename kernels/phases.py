@@ -23,15 +23,18 @@ from .threads import meet, share
 
 # What the phases need, made by minitrain/phases.py.  Addresses: collect and finish (the kernels
 # below), tally, settle and look of fuse.py, each NOTHING where it is not needed.  Flags: ``whole``
-# (all layers before the first update), ``one_group`` (sums over all parameters).  Arrays:
+# (all layers before the first update), ``one_group`` (sums over all parameters).  ``more_terms``
+# are of a second round of sums, always block by block.  ``follows``: the slot that holds weights,
+# which Lookahead takes along; -1 for none.  Arrays:
 # ``portions`` (start, stop, block), ``firsts`` (each block's first portion), ``columns`` (of each
 # weight matrix; 0 for a bias), ``partials`` (a row per portion), ``rows`` (coefficients and factors
 # of each group), ``kept``, ``spare`` (a second gradient), ``home`` (where SAM comes back to),
-# ``slow`` (Lookahead's weights), ``seen``.
+# ``slow`` (Lookahead's weights) and ``slow_slot``, ``seen``.
 Phased = namedtuple(
     "Phased",
-    "collect finish tally settle look whole one_group terms modifies modifiers sam "
-    "lookahead lookahead_alpha portions firsts columns partials rows kept spare home slow seen",
+    "collect finish tally settle tally_more settle_more look whole one_group terms more_terms "
+    "modifies modifiers sam lookahead lookahead_alpha follows portions firsts columns partials "
+    "rows kept spare home slow slow_slot seen",
 )
 LOSS, RIGHT, NORM = range(3)  # of seen: summed loss, right rows; norm of the unmodified gradient
 
@@ -52,11 +55,14 @@ def apply_phases(theta, gradient, state, phased, descend, rate, step, first, las
     for q in range(begin, end):
         k = phased.portions[q, 2]
         block[0], block[1] = phased.portions[q, 0], phased.portions[q, 1]
-        if phased.terms:
-            c = phased.rows[0 if phased.one_group else k]
+        if phased.terms or phased.more_terms:
+            c = phased.rows[0 if phased.rows.shape[0] == 1 else k]
         call(descend, (theta, gradient, state.slots, block, state.scales[k], c, rate))
         if phased.lookahead and (step + 1) % phased.lookahead == 0:
             follow(theta[block[0] : block[1]], phased.slow[block[0] : block[1]], phased)
+            if phased.follows >= 0:
+                slot = state.slots[phased.follows]
+                follow(slot[block[0] : block[1]], phased.slow_slot[block[0] : block[1]], phased)
     return True
 
 
@@ -91,6 +97,27 @@ def sum_up(theta, gradient, state, phased, rate, first, last, begin, end, team):
             for i in range(phased.terms):
                 sums[i] = add_partials(phased.partials, i, start, stop)
             call(phased.settle, (phased.rows[k], phased.kept[k], sums))
+            if phased.more_terms and phased.one_group:
+                for other in range(1, phased.rows.shape[0]):
+                    phased.rows[other] = phased.rows[0]
+    if not meet(team.shared, team.threads):
+        return False
+    if not phased.more_terms:
+        return True
+    for q in range(begin, end):
+        k = phased.portions[q, 2]
+        block[0], block[1] = phased.portions[q, 0], phased.portions[q, 1]
+        row, out = phased.rows[k], phased.partials[q]
+        arrays = (theta, gradient, state.slots, block, state.scales[k], row, rate, out)
+        call(phased.tally_more, arrays)
+    if not meet(team.shared, team.threads):
+        return False
+    if team.thread == 0:
+        sums = np.empty(phased.more_terms)
+        for k in range(first, last):
+            for i in range(phased.more_terms):
+                sums[i] = add_partials(phased.partials, i, phased.firsts[k], phased.firsts[k + 1])
+            call(phased.settle_more, (phased.rows[k], phased.kept[0], sums))
     return meet(team.shared, team.threads)
 
 

@@ -96,6 +96,15 @@ def _factors(
         )
         values, row[:] = rule.sums.evaluate(tuple(map(np.float64, c)), list(row), sums)
         found += [values] * len(group)
+    if rule.more_sums is None or variant.more_terms is None:
+        return found
+    for k in blocks:  # the second round, block by block
+        p, g, slots = _block(theta, gradient, state, variant, k)
+        known = (*c, *found[k])
+        _, coupled, _, cs = _scalars(rule, theta, rate, state.scales[k], known)
+        terms = variant.more_terms(p, g + coupled * p, *slots, cs)
+        sums = [np.float64(in_order(portion_sums(term))) for term in terms]
+        found[k] += rule.more_sums.evaluate(tuple(map(np.float64, known)), [], sums)[0]
     return found
 
 

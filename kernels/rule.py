@@ -45,6 +45,7 @@ class Variant:
     slots: tuple[str, ...]
     terms: Callable | None = None
     point: Callable | None = None
+    more_terms: Callable | None = None  # summed once the factors of the first terms are known
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,7 @@ class Rule:
     own_step: bool = False
     own_decay: bool = False
     sums: Sums | None = None
+    more_sums: Sums | None = None  # a wrapper's, over each block: of them nothing is kept
     variants: dict[frozenset, Variant] = field(default_factory=dict)
 
     def variant(
@@ -149,8 +151,7 @@ class Rule:
     @property
     def year(self) -> int | None:
         """Year of the first publication that ``paper`` cites."""
-        found = re.search(r"\((\d{4})\)", self.paper)
-        return int(found[1]) if found else None
+        return year_of(self.paper)
 
     def range_of(self, name: str) -> Interval:
         """What the hyperparameter ``name`` may be."""
@@ -287,6 +288,12 @@ def rule(
         return _register(made)
 
     return register
+
+
+def year_of(paper: str) -> int | None:
+    """Year of the first publication that is cited: the first number in brackets."""
+    found = re.search(r"\((\d{4})\)", paper)
+    return int(found[1]) if found else None
 
 
 def get(name: str) -> Rule:

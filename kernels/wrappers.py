@@ -20,23 +20,46 @@ def averaged(
 
     ``weigh(t, *names)`` says what of the old average is kept and how much of the weights comes
     in: of those before step t, and of those after it.  The average lags a step behind the weights,
-    which are known only after the framework has made the step; ``point`` makes good for it.
+    which are known only after the framework has made the step; ``point`` makes good for it.  Where
+    the rule has a point of its own, that is what is averaged.
     """
-    update = variant.update
+    update, seen, end = variant.update, variant.point, 4 + _n_coefficients(rule)
 
-    def with_average(p, g, *rest):
-        a, c = rest[-2], rest[-1]
-        values = update(p, g, *rest[:-2], c[4:])
-        return values + (c[0] * a + c[1] * p,)  # noqa: RUF005 - no stars in compiled tuples
+    if seen is None:
 
-    def point(p, *rest):
-        a, c = rest[-2], rest[-1]
-        return c[2] * a + c[3] * p
+        def with_average(p, g, *rest):
+            a, c = rest[-2], rest[-1]
+            values = update(p, g, *rest[:-2], c[4:])
+            return values + (c[0] * a + c[1] * p,)  # noqa: RUF005 - no stars in compiled tuples
 
-    terms = _behind(variant.terms, 4) if variant.terms else None
+        def point(p, *rest):
+            a, c = rest[-2], rest[-1]
+            return c[2] * a + c[3] * p
+    else:
+
+        def with_average(p, g, *rest):
+            a, c = rest[-2], rest[-1]
+            values = update(p, g, *rest[:-2], c[4:])
+            return values + (c[0] * a + c[1] * seen(p, *rest[:-2], c[4:end]),)  # noqa: RUF005
+
+        def point(p, *rest):
+            a, c = rest[-2], rest[-1]
+            return c[2] * a + c[3] * seen(p, *rest[:-2], c[4:end])
+
     return (
-        replace(rule, sums=_behind_sums(rule.sums, 4), **_in_front(rule, weigh, names)),
-        Variant(with_average, (*variant.slots, "average"), terms, point),
+        replace(
+            rule,
+            sums=_behind_sums(rule.sums, 4),
+            more_sums=_behind_sums(rule.more_sums, 4),
+            **_in_front(rule, weigh, names),
+        ),
+        Variant(
+            with_average,
+            (*variant.slots, "average"),
+            _behind(variant.terms, 4),
+            point,
+            _behind(variant.more_terms, 4),
+        ),
     )
 
 
@@ -99,9 +122,17 @@ def cautious(rule: Rule, variant: Variant) -> tuple[Rule, Variant]:
         total = agreeing + others
         return (1.0 / max(agreeing / total, 1e-3) if total > 0.0 else total,)
 
+    in_front, mean = _in_front(rule, _zero_and_one, ()), Sums(factors, {}, whole=False)
+    point = _shifted_point(variant.point)
+    if rule.sums is None:
+        return (
+            replace(rule, sums=mean, **in_front),
+            Variant(masked, variant.slots, agreement, point),
+        )
+    # The direction is known when the rule's own sums are: the mean is a second round.
     return (
-        replace(rule, sums=Sums(factors, {}, whole=False), **_in_front(rule, _zero_and_one, ())),
-        Variant(masked, variant.slots, agreement),
+        replace(rule, sums=_behind_sums(rule.sums, 2), more_sums=mean, **in_front),
+        Variant(masked, variant.slots, _shifted_terms(variant.terms), point, agreement),
     )
 
 
@@ -127,11 +158,46 @@ def _in_front(rule: Rule, extra: Callable, names: tuple[str, ...]) -> dict:
     return {"coefficients": coefficients, "takes": (*rule.takes, *names)}
 
 
-def _behind(function: Callable, n: int) -> Callable:
+def _n_coefficients(rule: Rule) -> int:
+    """How many coefficients the rule has, by asking for them."""
+    values = {**rule.defaults, **dict.fromkeys(set(rule.takes) - set(rule.defaults), 1.0)}
+    with np.errstate(all="ignore"):
+        numbers: list[float] = [np.float64(value) for value in rule.inputs(values)]
+        carried: list[float] = [np.float64(v) for v in rule.starts(rule.carry, values)]
+        return len(rule.evaluate(1, carried, numbers)[0])
+
+
+def _shifted_terms(terms: Callable | None) -> Callable:
+    """Terms that skip the two coefficients which :func:`cautious` puts in front."""
+    assert terms is not None
+    inner = terms
+
+    def shifted(p, g, *rest):
+        return inner(p, g, *rest[:-1], rest[-1][2:])
+
+    return shifted
+
+
+def _shifted_point(point: Callable | None) -> Callable | None:
+    """The same of a point."""
+    if point is None:
+        return None
+    inner = point
+
+    def shifted(p, *rest):
+        return inner(p, *rest[:-1], rest[-1][2:])
+
+    return shifted
+
+
+def _behind(function: Callable | None, n: int) -> Callable | None:
     """An element function that skips the first n coefficients, and a slot."""
+    if function is None:
+        return None
+    inner = function
 
     def behind(p, g, *rest):
-        return function(p, g, *rest[:-2], rest[-1][n:])
+        return inner(p, g, *rest[:-2], rest[-1][n:])
 
     return behind
 

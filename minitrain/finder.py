@@ -20,6 +20,7 @@ import numpy as np
 from . import optimizers
 from .inputs import check_count, check_seed, unpack_pair
 from .kernels.rule import Rule
+from .lbfgs import LBFGS
 from .loader import MiniBatchLoader
 from .model import MLP
 from .optimizer import Optimizer
@@ -179,6 +180,8 @@ def find_learning_rate(
         If rates are out of range, or data and model do not fit together.
     """
     chosen = optimizers.get(optimizer)
+    if isinstance(chosen, LBFGS):
+        raise ValueError("optimizer: lbfgs has no learning rate to find; its line search does that")
     low, high = _check_range(chosen.rule.rates, low, high)
     check_count("steps", steps, 10)
     check_count("runs", runs)

@@ -29,7 +29,7 @@ def complete(rule: Rule | MatrixRule, given: Mapping[str, Any]) -> dict[str, Any
                 f"{', '.join(modifiers.NAMES)}"
             )
     return {
-        name: _check_value(rule, name, given.get(name, default), default)
+        name: check_value(rule, name, given.get(name, default), default)
         for name, default in rule.defaults.items()
     }
 
@@ -47,7 +47,8 @@ def _unpack(rule: str, name: str, values: Any, members: list[str]) -> dict[str, 
     return dict(zip(members, values, strict=True))
 
 
-def _check_value(rule: Rule | MatrixRule, name: str, value: Any, default: Any) -> Any:
+def check_value(rule: Rule | MatrixRule, name: str, value: Any, default: Any) -> Any:
+    """``value`` as a float or, where the default is one, a bool; a ValueError says what may be."""
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(f"{rule.name}: {name}: {value!r}; accepted: True or False")

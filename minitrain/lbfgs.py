@@ -1,12 +1,17 @@
 """L-BFGS: full batches, a line search with the strong Wolfe conditions, SciPy's implementation."""
 
+import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from .hyperparameters import check_value
 from .inputs import check_count
 from .kernels import epoch
+from .kernels.interval import Interval
+from .kernels.matrix import MatrixRule
 from .model import MLP
 from .modifiers import Modifiers
 from .optimizer import Optimizer
@@ -24,7 +29,13 @@ Seen = Callable[[float, np.ndarray], bool]
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS, e.g. ``mt.Trainer(model, mt.optimizers.LBFGS()).fit(train, 100)``.
+    """Newton's method without its matrix: curvature is read from the last few steps.
+
+    ``mt.Trainer(model, mt.optimizers.LBFGS()).fit(train, 100)``
+
+    s = w - w_before,  y = g - g_before     (the last history_size pairs)
+    H <- (I - r s y') H (I - r y s') + r s s'       r = 1 / y's, from (y's / y'y) I
+    w <- w - a * H g                        a meets the strong Wolfe conditions
 
     Each epoch is one iteration over all rows: there are no mini-batches and no learning rate.  The
     search direction is made of the last ``history_size`` changes of weights and gradients; the
@@ -33,9 +44,8 @@ class LBFGS(Optimizer):
     than ``tolerance_change``.  ``weight_decay`` adds weight_decay / 2 · ‖W‖² to the loss.  Computed
     in float64 whatever the network is in.
 
-    Liu & Nocedal (1989), On the limited memory BFGS method for large scale optimization; by SciPy's
-    L-BFGS-B, as in scikit-learn.  torch's LBFGS has other lines searches and makes max_iter
-    iterations a step.
+    Elsewhere: SciPy's L-BFGS-B, as in scikit-learn; torch's LBFGS makes max_iter iterations in a
+    step, without a line search unless it is asked for.
 
     Raises
     ------
@@ -46,17 +56,19 @@ class LBFGS(Optimizer):
     def __init__(self, **given: Any) -> None:
         for name in given:
             if name not in _DEFAULTS:
+                near = get_close_matches(name, _DEFAULTS, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
                 raise ValueError(
-                    f"lbfgs: unknown hyperparameter {name!r}. Accepted: {', '.join(_DEFAULTS)}"
+                    f"lbfgs: unknown hyperparameter {name!r}{hint} Accepted: {', '.join(_DEFAULTS)}"
                 )
-        self.hyperparameters = {**_DEFAULTS, **given}
-        self.modifiers = Modifiers()
+        self.hyperparameters = {
+            name: check_value(ABOUT, name, given.get(name, default), default)
+            for name, default in _DEFAULTS.items()
+        }
         for name in ("history_size", "max_line_search"):
-            check_count(name, self.hyperparameters[name])
-        for name in ("tolerance_grad", "tolerance_change", "weight_decay"):
-            if not 0 <= self.hyperparameters[name] < np.inf:
-                value = self.hyperparameters[name]
-                raise ValueError(f"lbfgs: {name}: {value!r}; accepted: finite, at least 0")
+            number = self.hyperparameters[name]
+            check_count(f"lbfgs: {name}", int(number) if number == int(number) else number)
+        self.modifiers = Modifiers()
 
     name = "lbfgs"
     lr = 1.0
@@ -77,7 +89,7 @@ class LBFGS(Optimizer):
         from scipy.optimize import minimize
 
         h = self.hyperparameters
-        twin = MLP(model.sizes, model.activation, loss=model.loss, dtype="float64")
+        twin = _in_float64(model)
         data, rows = twin.as_data(train), np.arange(len(twin.as_data(train).X))
         work, gradient = twin.workspace(len(rows)), np.zeros(twin.n_parameters)
         decay = np.zeros(twin.n_parameters)
@@ -112,6 +124,12 @@ class LBFGS(Optimizer):
             return "stopped"
         return "all epochs done" if found.nit >= iterations else "converged"
 
+    def compile(self, model: MLP, train: Any) -> None:
+        """What :meth:`minimize` will need, so that a clock sees the training alone."""
+        twin = _in_float64(model)
+        gradient, row = np.zeros(twin.n_parameters), np.arange(1)
+        epoch.loss_gradient(gradient, twin.parameters, twin.workspace(1), twin.as_data(train), row)
+
     def __reduce__(self) -> tuple:
         return _restore, (self.hyperparameters,)
 
@@ -120,8 +138,34 @@ class LBFGS(Optimizer):
         return f"LBFGS({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
+def _in_float64(model: MLP) -> MLP:
+    return MLP(model.sizes, model.activation, loss=model.loss, dtype="float64")
+
+
 class _Stop(Exception):
     """The training shall end here."""
+
+
+# For readers, and for what its values may be.
+ABOUT = MatrixRule(
+    name="lbfgs",
+    title="LBFGS",
+    defaults=_DEFAULTS,
+    of_matrix=LBFGS.minimize,
+    of_vector=LBFGS.minimize,
+    rates=(1.0, 1.0),
+    paper="Liu & Nocedal (1989), On the limited memory BFGS method for large scale optimization; "
+    "line search: Moré & Thuente (1994)",
+    doc=(inspect.getdoc(LBFGS) or "").partition("\n\nRaises")[0],
+    ranges={
+        "history_size": Interval("[1, inf)"),
+        "max_line_search": Interval("[1, inf)"),
+    },
+    elsewhere={"torch": "LBFGS", "optax": "lbfgs", "scikit-learn": "solver='lbfgs'"},
+    defaults_from="SciPy; tolerances: torch",
+    state={"s, y": "(history_size, parameters)"},
+    family="full batch",
+)
 
 
 def _restore(given: dict[str, Any]) -> LBFGS:

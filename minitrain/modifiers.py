@@ -37,8 +37,8 @@ class Modifiers:
         elsewhere (Liang et al. 2024, arXiv 2411.16085).
     lookahead, lookahead_alpha
         Every ``lookahead`` steps move slow weights a part ``lookahead_alpha`` of the way and go on
-        from there; the slow weights are the ones that are evaluated (Zhang et al. 2019, arXiv
-        1907.08610, with 5 or 10 steps and 0.5).
+        from there; the slow weights are the ones that are evaluated, unless something else asks for
+        an average (Zhang et al. 2019, arXiv 1907.08610, with 5 or 10 steps and 0.5).
     sam
         Take the gradient where the loss is highest within this distance: sharpness-aware
         minimization (Foret et al. 2021, arXiv 2010.01412, with 0.05); costs a second gradient per
@@ -112,16 +112,7 @@ class Modifiers:
 
     def wrap(self, rule: Rule, variant: Variant) -> tuple[Rule, Variant]:
         """The rule and its variant with the wrappers that are asked for."""
-        evaluates = variant.point is not None
-        if evaluates and (self.averages or self.lookahead or self.cautious):
-            asked = ", ".join(n for n in ("ema", "swa_start", "lookahead", "cautious")
-                              if getattr(self, n))  # fmt: skip
-            raise ValueError(f"{rule.name}: evaluates an average of its own; without {asked}")
-        if self.averages and self.lookahead:
-            raise ValueError("lookahead: evaluates its slow weights; without ema and swa_start")
         if self.cautious:
-            if rule.sums is not None:
-                raise ValueError(f"{rule.name}: has sums of its own; without cautious")
             rule, variant = wrappers.cautious(rule, variant)
         if self.ema is not None:
             rule, variant = wrappers.averaged(rule, variant, wrappers.exponential, ("ema",))

@@ -1,15 +1,16 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from . import modifiers, phases
 from .hyperparameters import complete
-from .kernels import epoch, fuse, reference
+from .kernels import epoch, fuse, quick, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
+from .kernels._jit import COMPILED
 from .kernels.memory import aligned_zeros
 from .kernels.phases import Phased
 from .kernels.rule import Rule
@@ -36,6 +37,16 @@ class OptimizerState:
     phased: Phased
     matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
     point: np.ndarray | None = None
+    # Where the arrays stand, for quick steps, and the arrays that this is true of.
+    _plan: np.ndarray | None = field(default=None, init=False, repr=False, compare=False)
+    _planned: fuse.State | None = field(default=None, init=False, repr=False, compare=False)
+
+    def plan(self) -> None:
+        """Let the next steps be quick ones."""
+        self._planned, self._plan = self.arrays, quick.plan_of(self.arrays, self.size, _SMALL)
+
+    def __getstate__(self) -> dict[str, Any]:  # a copy's arrays stand elsewhere
+        return {**vars(self), "_plan": None, "_planned": None}
 
     @property
     def slots(self) -> dict[str, np.ndarray]:
@@ -71,7 +82,9 @@ class Optimizer:
         self._inputs = self._rule.inputs(values)
         self._carried = self._rule.starts(self._rule.carry, values)
         self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
+        self._lr = self.hyperparameters["lr"]
         self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
+        self._addresses: dict[str, tuple[Any, Any]] = {}  # of advance and descend, once prepared
         # A step is one pass, without phases.
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
@@ -116,6 +129,7 @@ class Optimizer:
         phased = phases.prepare(
             params, blocks, self._rule.sums, self._counts, self._kept, self.modifiers,
             self.kernels(params.dtype) if self._rule.sums or self.variant.point else fuse.NONE,
+            self._follows,
         )  # fmt: skip
         return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
 
@@ -124,6 +138,14 @@ class Optimizer:
         kernels = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
         self._kernels[np.dtype(dtype).char] = kernels
         return kernels
+
+    @property
+    def _follows(self) -> int:
+        """The slot that holds weights besides the parameters, as z of Schedule-Free; -1 if none."""
+        if self.rule.choose(self.hyperparameters).point is None:
+            return -1
+        weights = (i for i, s in enumerate(self.variant.slots) if self.rule.start.get(s) == "p")
+        return next(weights, -1)
 
     @property
     def evaluates_elsewhere(self) -> bool:
@@ -140,16 +162,31 @@ class Optimizer:
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
+        if self._plain and state._planned is state.arrays:
+            try:
+                advance, descend = self._addresses[params.dtype.char]
+                t = state.t + 1
+                if quick.quick_step(params, gradient, state._plan, self._lr, t, advance, descend):
+                    state.t = t
+                    return
+            except (TypeError, KeyError, AttributeError):
+                pass  # not the arrays that it is made for; what is wrong with them is said below
         check_step(params, gradient, state)
         kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
-        lr = self.hyperparameters["lr"]
         if self._plain:
+            kind = params.dtype.char
+            if COMPILED and (state._planned is not state.arrays or kind not in self._addresses):
+                quick.prepare(params.dtype)
+                self._addresses[kind] = kernels.advance, kernels.descend
+                state.plan()
+                self.step(params, gradient, state)
+                return
             state.t += 1
             if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
-                step_shared(params, gradient, state.arrays, lr, state.t, kernels)
+                step_shared(params, gradient, state.arrays, self._lr, state.t, kernels)
                 return
             advance, descend = kernels[:2]
-            fuse.step(params, gradient, *state.arrays, lr, state.t, advance, descend)
+            fuse.step(params, gradient, *state.arrays, self._lr, state.t, advance, descend)
             return
         self._refuse_sam()
         state.t += 1
@@ -157,7 +194,7 @@ class Optimizer:
         if phased.modifies:
             phased.spare[:] = gradient
             gradient = phased.spare
-        phases.step(params, gradient, state.arrays, phased, lr, state.t, kernels)
+        phases.step(params, gradient, state.arrays, phased, self._lr, state.t, kernels)
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
@@ -174,10 +211,7 @@ class Optimizer:
         reference.step_reference(
             params, gradient, state.arrays, self.lr, state.t, self._rule, self.variant, phased.kept
         )
-        if phased.lookahead and state.t % phased.lookahead == 0:
-            slow = phased.slow
-            slow += params.dtype.type(phased.lookahead_alpha) * (params - slow)
-            params[:] = slow
+        look_ahead(params, state)
 
     def _refuse_sam(self) -> None:
         if self.modifiers.sam is not None:
@@ -191,6 +225,19 @@ class Optimizer:
         shown = {k: v for k, v in self.hyperparameters.items() if k == "lr" or v != defaults[k]}
         shown |= self.modifiers.given()
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def look_ahead(params: np.ndarray, state: OptimizerState) -> None:
+    """What Lookahead does after a step: every so often the weights go back a part of the way."""
+    phased = state.phased
+    if not phased.lookahead or state.t % phased.lookahead:
+        return
+    followed = [(params, phased.slow)]
+    if phased.follows >= 0:
+        followed.append((state.arrays.slots[phased.follows][: state.size], phased.slow_slot))
+    for fast, slow in followed:
+        slow += params.dtype.type(phased.lookahead_alpha) * (fast - slow)
+        fast[:] = slow
 
 
 def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
@@ -207,12 +254,18 @@ def _count(
         before: list[float] = [np.float64(value) for value in carried]
         c = rule.evaluate(1, before, numbers)[0]
         if rule.sums is None:
-            return fuse.Counts(len(c), 0, 0, 0)
+            return fuse.Counts(len(c), 0, 0, 0, 0, 0)
         one = np.ones(1)
-        whole = (*c, *kept, 0.0) if rule.own_decay else (*c, *kept)
-        terms = variant.terms(one, one, *[one] * len(variant.slots), whole)
+        decay = (0.0,) if rule.own_decay else ()
+        element = (one, one, *[one] * len(variant.slots))
+        terms = variant.terms(*element, (*c, *kept, *decay))
         values, _ = rule.sums.evaluate(c, list(map(np.float64, kept)), [np.float64(1)] * len(terms))
-        return fuse.Counts(len(c), len(terms), len(kept), len(values))
+        counts = fuse.Counts(len(c), len(terms), len(kept), len(values), 0, 0)
+        if rule.more_sums is None:
+            return counts
+        more = variant.more_terms(*element, (*c, *values, *decay))
+        added, _ = rule.more_sums.evaluate((*c, *values), [], [np.float64(1)] * len(more))
+        return counts._replace(more_terms=len(more), more_factors=len(added))
 
 
 def ranges_of(

@@ -28,11 +28,16 @@ def prepare(
     kept: Sequence[float],
     modifiers: Modifiers,
     compiled: fuse.Fused,
+    follows: int = -1,
 ) -> Phased:
-    """What steps in phases need; large arrays only where something needs them."""
+    """What steps in phases need; large arrays only where something needs them.
+
+    ``follows`` is the slot that holds weights as ``params`` do, and starts as they do.
+    """
     m, whole = modifiers, sums is not None and sums.whole
     portions, firsts = _portions(blocks)
     n_groups = 0 if sums is None else 1 if whole else len(blocks)
+    n_rows = len(blocks) if counts.more_terms else n_groups
     inf = np.inf
     modifying = OFF._replace(
         clip_value=inf if m.clip_value is None else float(m.clip_value),
@@ -45,29 +50,36 @@ def prepare(
     )
     slow = aligned_zeros(params.size if m.lookahead else 0, params.dtype)
     slow[:] = params[: slow.size]
+    slow_slot = aligned_zeros(params.size if m.lookahead and follows >= 0 else 0, params.dtype)
+    slow_slot[:] = params[: slow_slot.size]
     return Phased(
         collect=fuse.NOTHING,
         finish=fuse.NOTHING,
         tally=compiled.tally,
         settle=compiled.settle,
+        tally_more=compiled.tally_more,
+        settle_more=compiled.settle_more,
         look=compiled.look,
         whole=int(whole or m.clip_global_norm is not None),
         one_group=int(whole),
         terms=counts.terms,
+        more_terms=counts.more_terms,
         modifies=int(m.changes_gradient),
         modifiers=modifying,
         sam=0.0 if m.sam is None else float(m.sam),
         lookahead=m.lookahead or 0,
         lookahead_alpha=float(m.lookahead_alpha),
+        follows=follows,
         portions=portions,
         firsts=firsts,
         columns=np.array([_columns(b) for b in blocks], np.int64),
-        partials=np.zeros((len(portions), max(counts.terms, 1))),
-        rows=np.zeros((n_groups, counts.c + max(counts.kept, counts.factors))),
+        partials=np.zeros((len(portions), max(counts.terms, counts.more_terms, 1))),
+        rows=np.zeros((n_rows, counts.c + max(counts.kept, counts.factors + counts.more_factors))),
         kept=np.array([kept] * n_groups, float).reshape(n_groups, len(kept)),
         spare=aligned_zeros(params.size if m.changes_gradient else 0, params.dtype),
         home=aligned_zeros(params.size if m.sam is not None else 0, params.dtype),
         slow=slow,
+        slow_slot=slow_slot,
         seen=np.zeros(3),
     )
 

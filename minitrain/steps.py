@@ -25,6 +25,7 @@ def one_thread() -> AbstractContextManager:
 
 def train(
     theta: np.ndarray,
+    evaluated: np.ndarray,
     good: np.ndarray,
     gradient: np.ndarray,
     work: Workspace,
@@ -42,7 +43,13 @@ def train(
 
     As ``epoch.train`` in all it takes and gives; the gradient is compiled, the step is not.
     """
-    alone = epoch.team()[0]
+    alone, sam = epoch.team()[0], optimizer.modifiers.sam
+    stepping = optimizer.replace(sam=None) if sam else optimizer
+    if not len(rates):  # compile what the steps will need
+        epoch.fill_order(order, sampling, 0)
+        epoch.loss_gradient(gradient, theta, work, data, order[:1])
+        if len(validation.X):
+            epoch.evaluate(theta, work, validation, alone)
     for step, rate in enumerate(rates, first):
         number, batch = divmod(step, sampling.steps)
         row = record[number]
@@ -56,10 +63,13 @@ def train(
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
         if batch == 0:
-            good[:] = theta
-        optimizer.step_at(rate, theta, gradient, state)
+            good[:] = evaluated
+        right = work.right[:B].sum()
+        if sam:
+            look_from_above(gradient, theta, work, data, rows, sam)
+        stepping.step_at(rate, theta, gradient, state)
         row[epoch.LOSS] += B * loss
-        row[epoch.ACCURACY] += work.right[:B].sum()
+        row[epoch.ACCURACY] += right
         if batch == sampling.steps - 1:
             row[epoch.GRADIENT_NORM] = np.linalg.norm(gradient.astype(float))
             if not np.isfinite(row[epoch.GRADIENT_NORM]):
@@ -67,8 +77,25 @@ def train(
             row[[epoch.LOSS, epoch.ACCURACY]] /= min(
                 len(order), sampling.steps * sampling.batch_size
             )
+            if evaluated is not theta:
+                evaluated[:] = stepping.evaluated(theta, state)
             if len(validation.X):
                 row[epoch.VALIDATION_LOSS], row[epoch.VALIDATION_ACCURACY] = epoch.evaluate(
-                    theta, work, validation, alone
+                    evaluated, work, validation, alone
                 )
     return first + len(rates)
+
+
+def look_from_above(
+    gradient: np.ndarray,
+    theta: np.ndarray,
+    work: Workspace,
+    data: epoch.Data,
+    rows: np.ndarray,
+    sam: float,
+) -> None:
+    """Sharpness-aware minimisation: the gradient at theta + sam · g / ‖g‖ in place of g."""
+    home, size = theta.copy(), np.linalg.norm(gradient.astype(float))
+    theta += theta.dtype.type(sam / (size + 1e-12)) * gradient
+    epoch.loss_gradient(gradient, theta, work, data, rows)
+    theta[:] = home

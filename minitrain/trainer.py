@@ -212,6 +212,8 @@ class Trainer:
             name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
         }
         nan = float("nan")
+        optimizer.compile(model, train)
+        epoch.evaluate(model.parameters, work, data if held_out is None else held_out, alone)
         started, reason = time.perf_counter(), ""
 
         def history() -> History:
@@ -379,9 +381,9 @@ class _Run:
         if isinstance(self._optimizer, MatrixOptimizer):
             with steps.one_thread():
                 return steps.train(
-                    self._theta, self.good, self._gradient, self._work, self._data,
-                    self._validation, self._sampling, self._order, self._optimizer, self._state,
-                    rates, self.step, self._record,
+                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
+                    self._data, self._validation, self._sampling, self._order, self._optimizer,
+                    self._state, rates, self.step, self._record,
                 )  # fmt: skip
 
         self._state.t = self.step + count

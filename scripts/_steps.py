@@ -2,12 +2,21 @@
 
 import numpy as np
 
+from minitrain.kernels.memory import aligned_zeros
+
 NEAR = 1e-4  # of the norm: what float32 may differ by after a few steps
+
+
+def aligned(array):
+    """A copy that begins at a cache line, as a network's parameters and torch's tensors do."""
+    copy = aligned_zeros(array.size, array.dtype)
+    copy[:] = array
+    return copy
 
 
 def ours(optimizer, which, start, gradient):
     """``step`` or ``step_reference``; also the parameters that it changes."""
-    params, state = start.copy(), optimizer.init(start)
+    params, state = aligned(start), optimizer.init(start)
     step = getattr(optimizer, which)
     return (lambda: step(params, gradient, state)), params
 
@@ -22,7 +31,10 @@ def call_of(said, module):
 
 
 def torch_steps(torch, rule, start, gradient):
-    """(name, step, parameters) of torch's loop over tensors, its foreach, and its fused kernel."""
+    """(name, step, tensor) of torch's loop over tensors, its foreach, and its fused kernel.
+
+    Each has a gradient of its own: foreach's Nesterov writes into the one that it is given.
+    """
     if torch is None or "torch" not in rule.elsewhere:
         return
     make, given = call_of(rule.elsewhere["torch"], torch.optim)
@@ -32,13 +44,13 @@ def torch_steps(torch, rule, start, gradient):
         "torch fused": {"fused": True},
     }
     for name, how in settings.items():
-        theta = torch.from_numpy(start.copy())
-        theta.grad = torch.from_numpy(gradient)
+        theta = torch.from_numpy(start).clone()
+        theta.grad = torch.from_numpy(gradient).clone()
         try:
             step = make([theta], **given, **how).step
         except TypeError:
             continue  # this one has no fused kernel
-        yield name, step, theta.numpy()
+        yield name, step, theta
 
 
 def optax_steps(optax, rule, start, gradient):
@@ -79,6 +91,7 @@ def check_same_work(optimizer, start, gradient, torch):
     assert np.array_equal(params, expected), f"{optimizer}: fused and unfused differ"
     for name, step, theta in torch_steps(torch, optimizer.rule, start, gradient):
         for _ in range(3):
+            theta.grad.copy_(torch.from_numpy(gradient))
             step()
-        apart = np.linalg.norm(theta - params) / np.linalg.norm(params)
+        apart = np.linalg.norm(theta.numpy() - params) / np.linalg.norm(params)
         assert apart < NEAR, f"{optimizer}: {name} is {apart:.1e} away"

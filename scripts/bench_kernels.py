@@ -23,7 +23,7 @@ ensure(extras=("peers",))
 import numpy as np
 from _limits import calls_for, seconds, stream, traffic
 from _machine import about
-from _steps import check_same_work, optax_steps, ours, torch_steps
+from _steps import aligned, check_same_work, optax_steps, ours, torch_steps
 
 import minitrain as mt
 from minitrain import sharing
@@ -95,8 +95,8 @@ def measure(rule, size, options, torch, optax):
     """Times of a step, and ratios to the others: each in turn with the fused step."""
     optimizer = mt.optimizers.get(rule)
     random = np.random.default_rng(0)
-    start = random.standard_normal(size).astype(options.dtype)
-    gradient = random.standard_normal(size).astype(options.dtype)
+    start = aligned(random.standard_normal(size).astype(options.dtype))
+    gradient = aligned(random.standard_normal(size).astype(options.dtype))
     if size <= 10**6:
         check_same_work(optimizer, start, gradient, torch)
 

@@ -11,23 +11,24 @@ from _environment import ROOT, ensure
 
 ensure()
 
-from minitrain.catalogue import describe
-from minitrain.optimizers import names
+from minitrain.catalogue import describe, names, shown_path
 
 PAGE = ROOT / "docs" / "optimizers.md"
 HEAD = """\
 # The optimizers
 
-Written by `scripts/update_optimizers.py` from the files in `kernels/rules/`; change those instead.
+Written by `scripts/update_optimizers.py` from the files in `kernels/rules/` and
+`kernels/matrices/`; change those instead.
 
-All of them are fused: one compiled pass over parameters, gradient and state, or two where sums are
-needed first. All take `weight_decay`, `decoupled_weight_decay` (added to the step, and not to the
-gradient) and `decay_biases`, and the options of `mt.Modifiers`: clipping, averages of the weights,
-Lookahead, SAM, … *State* is the numbers kept per parameter, *bytes* what a step moves per float32
-parameter. Your own gets the same treatment: [your-own-optimizer.md](your-own-optimizer.md).
+Nearly all of them are fused: one compiled pass over parameters, gradient and state, or two where
+sums are needed first. All take `weight_decay`, `decoupled_weight_decay` (added to the step, and not
+to the gradient) and `decay_biases`, and the options of `mt.Modifiers`: clipping, averages of the
+weights, Lookahead, SAM, …, in any combination. *State* is the numbers kept per parameter, *bytes*
+what a step moves per float32 parameter. Your own gets the same treatment:
+[your-own-optimizer.md](your-own-optimizer.md).
 
-Muon, Adafactor, Shampoo, SOAP and L-BFGS work on whole matrices or on the whole training set, in
-NumPy and SciPy, and are not listed here: `mt.optimizers.matrix_names()`.
+Muon, Adafactor, Shampoo and SOAP work on whole matrices and L-BFGS on the whole training set, in
+NumPy and SciPy (`mt.optimizers.matrix_names()`); their *state* is arrays kept of each.
 """
 
 
@@ -60,7 +61,7 @@ def overview(described):
             d["family"],
             str(d["year"] or "–"),
             str(len(d["slots"])),
-            str(d["bytes_per_parameter"]),
+            str(d["bytes_per_parameter"] or "–"),
             ", ".join(d["elsewhere"]) or "–",
             d["summary"],
         ]
@@ -74,7 +75,7 @@ def section(d):
         f"`mt.optimizers.{d['title']}()` — {' '.join(summary.split())}",
     ]
     for paragraph in paragraphs:
-        formula = any(sign in paragraph for sign in ("<-", " = ")) and "Elsewhere" not in paragraph
+        formula = any(s in paragraph for s in ("<-", " = ")) and not paragraph.endswith(".")
         prose = " ".join(paragraph.split())
         if formula:
             lines.append(f"\n```text\n{paragraph}\n```")
@@ -90,10 +91,11 @@ def section(d):
     for v in d["variants"]:
         kind = " and ".join(f"`{flag}`" for flag in v["flags"]) or "plain"
         slots = ", ".join(f"`{slot}`" for slot in v["slots"]) or "none"
-        lines.append(f"- State, {kind}: {slots}; {v['bytes_per_parameter']} bytes a step")
+        moved = v["bytes_per_parameter"]
+        lines.append(f"- State, {kind}: {slots}" + (f"; {moved} bytes a step" if moved else ""))
     lines.append(f"- Paper: {d['paper']}")
-    path = Path(d["file"])
-    lines.append(f"- Code: [{path.name}](../kernels/rules/{path.name})")
+    path = shown_path(d["file"])
+    lines.append(f"- Code: [{Path(path).name}](../{path})")
     return "\n".join(lines)
 
 

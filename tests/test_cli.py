@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import cli, console
+from minitrain import catalogue, cli, console
 from minitrain.cli.scores import score_classes, score_numbers, wilson_interval
 from minitrain.kernels import _jit, activations
 
@@ -385,9 +385,8 @@ def test_optimizers(run):
     lines = out.splitlines()
     head = "name family year lr state bytes also in what it does"
     assert lines[0].split() == head.split()
-    assert [line.split()[0] for line in lines[1 : 1 + len(mt.optimizers.names())]] == (
-        mt.optimizers.names()
-    )
+    assert [line.split()[0] for line in lines[1 : 1 + len(catalogue.names())]] == catalogue.names()
+    assert set(catalogue.names()) == {*mt.optimizers.names(), *mt.optimizers.matrix_names()}
 
 
 def test_bytes_per_parameter(run):
@@ -397,13 +396,13 @@ def test_bytes_per_parameter(run):
     assert (moved["sgd"], moved["momentum"], moved["adam"]) == (12, 20, 28)
 
 
-@pytest.mark.parametrize("name", mt.optimizers.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_each_optimizer_can_be_read(run, name):
     code, out, err = run("optimizers", name)
     described = json.loads(run("optimizers", name, "--json")[1])
     assert (code, err) == (0, "")
     source = Path(described["file"]).read_text("utf-8")
-    assert "def coefficients" in source or "@rule" in source
+    assert any(sign in source for sign in ("def coefficients", "@rule", "@matrix_rule", "LBFGS"))
     for text in (described["title"], described["doc"], described["paper"], source.rstrip()):
         assert text in out
     for hyperparameter in described["defaults"]:
@@ -425,6 +424,47 @@ def test_what_is_said_of_an_optimizer(run):
         "Elsewhere: optax decays",
     ):
         assert line in out
+
+
+def test_what_is_said_of_a_matrix_optimizer(run):
+    muon = json.loads(run("optimizers", "muon", "--json")[1])
+    assert (muon["family"], muon["year"], muon["bytes_per_parameter"]) == ("matrix", 2024, None)
+    assert muon["slots"] == ["m"]
+    out = run("optimizers", "muon")[1]
+    for line in ("m (inputs, outputs)", "Also in: torch Muon", "kernels/matrices/muon.py:"):
+        assert line in out
+    out = run("optimizers", "lbfgs")[1]
+    for line in ("history_size", "[1, inf)", "lbfgs.py:", "--optimizer lbfgs\n"):
+        assert line in out
+
+
+@pytest.mark.parametrize("name", mt.optimizers.matrix_names())
+def test_train_with_whole_matrices(run, name):
+    found = json.loads(run("train", "iris", "--optimizer", name, "--epochs", 2, "--json")[1])
+    assert (found["optimizer"], found["epochs"]) == (name, 2)
+    assert found["history"]["loss"][1] < found["history"]["loss"][0]
+
+
+SETTINGS = [
+    "clip_value=0.5", "clip_norm=1", "noise=0.01", "noise_seed=3", "centralize=true",
+    "cautious=true", "lookahead=5", "lookahead_alpha=0.8", "ema=0.9", "layer_lr=1,0.5,0.1",
+    "decay_biases=false", "weight_decay=0.1",
+]  # fmt: skip
+
+
+def test_train_with_everything_that_any_optimizer_does(run):
+    """Whole numbers stay whole: a seed and a number of steps are refused as 3.0."""
+    options = [part for text in SETTINGS for part in ("--set", text)]
+    schedule = ("--schedule", "cosine(warmup=0.1)", "--accumulate", 2)
+    code, out, err = run("train", "iris", "--epochs", 2, "--json", *options, *schedule)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    given = {**found["hyperparameters"], **found["modifiers"]}
+    for text in SETTINGS:
+        name, _, value = text.partition("=")
+        expected = [float(v) for v in value.split(",")] if "," in value else json.loads(value)
+        assert given[name] == expected, name
+    assert found["accumulate"] == 2
 
 
 def test_derived_optimizer_says_from_what(run):
@@ -512,6 +552,15 @@ def test_datasets(run):
         ("report nowhere", ["nowhere", "no study there"]),
         ("compare digits --trials -1", ["--trials: -1", "whole numbers from 0"]),
         ("optimizers adm", ["'adm'", "did you mean adam?"]),
+        ("train iris --optimizer moun", ["'moun'", "did you mean muon?"]),
+        ("train iris --optimizer lbfgs --set histry_size=3", ["did you mean 'history_size'?"]),
+        (
+            "train iris --optimizer lbfgs --set history_size=0.5",
+            ["history_size: 0.5", "at least 1"],
+        ),
+        ("train iris --set lookahead=2.5", ["lookahead: 2.5 is not a whole number"]),
+        ("train iris --accumulate 0", ["--accumulate: 0 is too small"]),
+        ("find-lr iris --optimizer lbfgs", ["lbfgs has no learning rate to find"]),
         ("optimizers adam x", ["'x' is one argument too many"]),
         ("datasets --jsno", ["--jsno (did you mean --json?)"]),
     ],

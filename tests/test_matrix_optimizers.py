@@ -303,8 +303,63 @@ def test_not_finite_is_reported(name):
 def test_modifiers_of_the_gradient_are_for_them_too(name):
     clipped = optimizers.get(name, clip_global_norm=1e-3, layer_lr=[0.5])
     assert not np.array_equal(run(clipped)[0], run(optimizers.get(name))[0])
-    with pytest.raises(ValueError, match=f"^{name}: not with ema, lookahead; accepted: "):
-        optimizers.get(name, ema=0.9, lookahead=5)
+
+
+def averages(weights, kind):
+    """Of the weights after each step, as Modifiers says it."""
+    a, counted = None, 0
+    for t, w in enumerate(weights, 1):
+        if kind == "ema":
+            a = w if a is None else 0.9 * a + 0.1 * w
+        elif t >= 3 and (t - 3) % 2 == 0:
+            counted += 1
+            a = w if counted == 1 else a + (w - a) / counted
+        yield w if a is None else a
+
+
+@pytest.mark.parametrize("name", MATRIX)
+@pytest.mark.parametrize("kind", ["ema", "swa"])
+def test_averages_of_whole_matrices(name, kind):
+    given = {"ema": 0.9} if kind == "ema" else {"swa_start": 3, "swa_every": 2}
+    optimizer, theta = optimizers.get(name, **given), START.copy()
+    state, weights, seen = optimizer.init(theta, BLOCKS), [], []
+    for gradient in GRADIENTS[:9]:
+        optimizer.step(theta, gradient, state)
+        weights.append(theta.copy())
+        seen.append(optimizer.evaluated(theta, state))
+    np.testing.assert_allclose(seen, list(averages(weights, kind)), rtol=1e-12)
+    np.testing.assert_array_equal(
+        theta, np.concatenate([x.ravel() for x in run(optimizers.get(name), 9)])
+    )
+
+
+def test_muon_is_cautious():
+    """No step where direction and gradient disagree, longer ones elsewhere."""
+    plain, careful = (run(optimizers.Muon(weight_decay=0.0, cautious=c), 1) for c in (False, True))
+    for start, gradient, ours, theirs in zip(weights(), parts(0), careful, plain, strict=True):
+        agrees = (start - theirs) * gradient > 0
+        expected = (start - theirs) * agrees / agrees.mean()
+        np.testing.assert_allclose(start - ours, expected, rtol=1e-9, atol=1e-15)
+
+
+def test_muon_looks_ahead():
+    muon, theta = optimizers.Muon(lookahead=2, lookahead_alpha=0.25), START.copy()
+    state, slow = muon.init(theta, BLOCKS), START.copy()
+    fast = optimizers.Muon()
+    other, twin = fast.init(START, BLOCKS), START.copy()
+    for number, gradient in enumerate(GRADIENTS[:6]):
+        muon.step(theta, gradient, state)
+        fast.step(twin, gradient, other)
+        if number % 2:
+            slow = slow + 0.25 * (twin - slow)
+            twin[:] = slow
+        np.testing.assert_allclose(theta, twin, rtol=1e-14)
+        np.testing.assert_allclose(muon.evaluated(theta, state), slow, rtol=1e-14)
+
+
+def test_sam_is_for_them_too():
+    with pytest.raises(ValueError, match=r"^sam: needs a second gradient"):
+        run(optimizers.Muon(sam=0.05), 1)
 
 
 def test_they_need_shapes():
@@ -381,7 +436,9 @@ def test_lbfgs_stops_early_and_by_callback():
 def test_lbfgs_refuses():
     with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr'"):
         optimizers.LBFGS(lr=0.1)
-    with pytest.raises(ValueError, match=r"^lbfgs: tolerance_grad: -1; accepted: finite"):
+    with pytest.raises(
+        ValueError, match=r"^lbfgs: tolerance_grad: -1 is out of range; accepted: finite"
+    ):
         optimizers.LBFGS(tolerance_grad=-1)
     with pytest.raises(ValueError, match=r"^lbfgs: evaluates the loss several times"):
         optimizers.LBFGS().init(np.zeros(3))

@@ -35,6 +35,10 @@ ALL = [
     ("nadam", {"cautious": True, "ema": 0.5, "clip_norm": 0.1, "noise": 0.01, "centralize": True}),
     ("novograd", {"lookahead": 2, "lookahead_alpha": 0.3, "clip_value": 0.1}),
     ("schedule_free_adamw", {"clip_global_norm": 0.5}),
+    # Wrappers compose with rules that have sums, or a point of evaluation, and with each other.
+    ("prodigy", {"cautious": True, "swa_start": 3}),
+    ("lamb", {"cautious": True, "ema": 0.5, "lookahead": 3, "clip_norm": 0.1}),
+    ("schedule_free_adamw", {"ema": 0.5, "lookahead": 2, "cautious": True}),
 ]
 each_one = pytest.mark.parametrize("name, given", ALL, ids=str)
 
@@ -188,6 +192,70 @@ def test_swa_is_the_mean_of_what_it_counts():
         counted = [w for s, (w, _) in enumerate(got[:t], 1) if s >= 4 and (s - 4) % 2 == 0]
         expected = np.mean(counted, axis=0) if counted else weights
         np.testing.assert_allclose(seen, expected, rtol=1e-13, atol=1e-15)
+
+
+def test_cautious_behind_the_sums_of_a_rule():
+    """LAMB's step of one block at a time, masked where its direction and the gradient disagree."""
+    plain, masked = optimizers.LAMB(lr=0.1), optimizers.LAMB(lr=0.1, cautious=True)
+    theta = np.linspace(-1, 1, P)
+    state, other = plain.init(theta, BLOCKS), masked.init(theta, BLOCKS)
+    for gradient in gradients(6):
+        before, there = theta.copy(), theta.copy()
+        plain.step(theta, gradient, state)
+        masked.step(there, gradient, other)
+        step, agrees = before - theta, (before - theta) * gradient > 0
+        for block in BLOCKS:
+            part = slice(block.start, block.stop)
+            expected = step[part] * agrees[part] / max(agrees[part].mean(), 1e-3)
+            np.testing.assert_allclose((before - there)[part], expected, rtol=1e-9, atol=1e-15)
+    assert not agrees.all()
+
+
+@pytest.mark.parametrize("name", ["schedule_free_sgd", "schedule_free_adamw"])
+def test_an_average_of_what_a_rule_evaluates(name):
+    plain, averaged = run(optimizers.get(name)), run(optimizers.get(name, ema=0.5))
+    np.testing.assert_array_equal(plain[:, 0], averaged[:, 0])  # the steps are the same
+    expected = plain[0, 1]
+    for t in range(len(plain)):
+        expected = 0.5 * expected + 0.5 * plain[t, 1] if t else expected
+        np.testing.assert_allclose(averaged[t, 1], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_lookahead_takes_all_weights_of_schedule_free_along():
+    """y, z and so x go back half of the way to where they were: the start, after two steps."""
+    free = optimizers.ScheduleFreeSGD(lr=0.1)
+    theta, ahead = np.linspace(-1, 1, P), np.linspace(-1, 1, P)
+    start, looking = theta.copy(), free.replace(lookahead=2)
+    state, other = free.init(theta), looking.init(ahead)
+    for gradient in gradients(2):
+        free.step(theta, gradient, state)
+        looking.step(ahead, gradient, other)
+    np.testing.assert_allclose(ahead, (start + theta) / 2, rtol=1e-14)
+    np.testing.assert_allclose(other.slots["z"], (start + state.slots["z"]) / 2, rtol=1e-14)
+    x = (start + free.evaluated(theta, state)) / 2
+    np.testing.assert_allclose(looking.evaluated(ahead, other), x, rtol=1e-13)
+
+
+def test_the_average_is_evaluated_where_there_is_one_besides_lookahead():
+    both, alone = (run(optimizers.Adam(lookahead=2, **g)) for g in ({"ema": 0.5}, {}))
+    np.testing.assert_array_equal(both[:, 0], alone[:, 0])
+    expected = both[0, 0]
+    for t in range(len(both)):
+        expected = 0.5 * expected + 0.5 * both[t, 0] if t else expected
+        np.testing.assert_allclose(both[t, 1], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", ["prodigy", "schedule_free_adamw", "muon"])
+def test_everything_at_once(name):
+    """All wrappers and modifiers together, with one rule of each kind."""
+    given = {"cautious": True, "ema": 0.5, "lookahead": 2, "sam": 0.05, "noise": 1e-4,
+             "centralize": True, "clip_value": 1.0, "clip_global_norm": 1.0, "weight_decay": 0.01,
+             "decay_biases": False, "layer_lr": (1.0, 0.5, 0.1)}  # fmt: skip
+    optimizer = optimizers.get(name, **given)
+    model, _ = fit(optimizer, "float64", accumulate=2, epochs=2)
+    expected = train_plainly(optimizer, "float64", 2, epochs=2)
+    assert np.linalg.norm(model.parameters - expected) <= 1e-12 * np.linalg.norm(expected)
 
 
 def test_layer_lr():
@@ -411,14 +479,11 @@ def test_accumulated_steps_are_counted_as_steps():
         ("adam", {"ema": 1.0}, "ema: 1.0; accepted: [0, 1)"),
         ("adam", {"ema": 0.9, "swa_start": 3}, "ema and swa_start: accepted: one of them"),
         ("adam", {"lookahead": 0}, "lookahead: 0 is too small; accepted"),
-        ("adam", {"lookahead": 5, "ema": 0.9}, "lookahead: evaluates its slow weights"),
         ("adam", {"lookahead_alpha": 1.5}, "lookahead_alpha: 1.5; accepted: above 0, up to 1"),
         ("adam", {"centralize": 1}, "centralize: 1; accepted: True or False"),
         ("adam", {"noise": -1}, "noise: -1; accepted: above 0"),
         ("adam", {"layer_lr": 0.5}, "layer_lr: 0.5; accepted: a factor for each layer"),
         ("adam", {"layer_lr": [-1.0]}, "layer_lr: -1.0; accepted: factors of at least 0"),
-        ("lamb", {"cautious": True}, "lamb: has sums of its own; without cautious"),
-        ("schedule_free_sgd", {"ema": 0.9}, "schedule_free_sgd: evaluates an average of its own"),
         (
             "adam",
             {"clip_vale": 1},

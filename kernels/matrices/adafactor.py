@@ -30,6 +30,7 @@ def of_vector(p, g, state, t, h):
     eps2=1e-3,
     d=1.0,
     of_vector=of_vector,
+    state={"r": "(inputs,)", "c": "(outputs,)"},
     ranges={"beta2_decay": "(-inf, 0]", "d": "[1, inf)"},
     paper="Shazeer & Stern (2018), Adafactor: adaptive learning rates with sublinear memory cost, "
     "arXiv 1804.04235",

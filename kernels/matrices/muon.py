@@ -35,6 +35,7 @@ def of_vector(p, g, state, t, h):
     beta2=0.999,
     eps=1e-8,
     of_vector=of_vector,
+    state={"m": "(inputs, outputs)"},
     ranges={"momentum": "[0, 1)", "ns_steps": "[1, 100]", "lr": "(0, inf)"},
     paper="Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks",
     elsewhere={"torch": "Muon", "optax": "contrib.muon", "Keras": "Muon"},

@@ -24,6 +24,7 @@ def of_vector(p, g, state, t, h):
     weight_decay=0.01,
     precondition_frequency=10,
     of_vector=of_vector,
+    state={"m, v": "(inputs, outputs)", "L, P": "(inputs, inputs)", "R, Q": "(outputs, outputs)"},
     ranges={"precondition_frequency": "[1, inf)"},
     paper="Vyas et al. (2024), SOAP: improving and stabilizing Shampoo using Adam, "
     "arXiv 2409.11321",

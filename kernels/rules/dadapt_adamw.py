@@ -59,8 +59,8 @@ def dadapt_adamw(p, g, m, v, s, c):
     p <- p - m / (sqrt(v) + eps) - e * weight_decay * p
     d <- max(d, r / ((1 - beta3) * sum|s|))             (from d0; lr stays 1)
 
-    Elsewhere: as in optax, the variant with inner products.  The authors' default estimates d from
-    squares and does not correct e.
+    Elsewhere: as in optax, the variant with inner products, and as the authors' DAdaptAdam with
+    use_bias_correction=True; their default does not correct e for the zero start of m and v.
     """
     beta1, fresh_m, beta2, fresh_v, beta3, fresh_s, eps, _, rate, decay = c
     m = beta1 * m + fresh_m * rate * g

@@ -136,7 +136,9 @@ def setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r}; accepted: NAME=VALUE, such as beta1=0.95")
     flags = {"true": True, "false": False}
     try:
-        numbers = [float(part) for part in value.split(",")]
+        numbers = [
+            int(p) if re.fullmatch(r"\s*[+-]?\d+\s*", p) else float(p) for p in value.split(",")
+        ]
     except ValueError:
         return name, flags.get(value.casefold(), value)
     return name, numbers if "," in value else numbers[0]

@@ -274,12 +274,12 @@ def _seconds(text: str) -> float:
 
 
 def _optimizers(asked: list[str]) -> list[str]:
-    from .. import optimizers
+    from .. import catalogue, optimizers
 
-    known = optimizers.names()
-    matrices = [name for name in optimizers.matrix_names() if name != "lbfgs"]  # no mini-batches
-    chosen = known if asked == ["all"] else [
-        choose("--optimizers", name.casefold(), [*known, *matrices, "all"]) for name in asked
+    # "all" are those that train at the speed of the engine, by mini-batches.
+    known = [name for name in catalogue.names() if name != "lbfgs"]
+    chosen = optimizers.names() if asked == ["all"] else [
+        choose("--optimizers", name.casefold(), [*known, "all"]) for name in asked
     ]  # fmt: skip
     for name in chosen:
         if chosen.count(name) > 1:

@@ -40,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from .. import optimizers
+    from .. import catalogue, optimizers
     from ..gallery import doctor
     from ..kernels import activations
 
-    name = choose("--optimizer", options.optimizer.casefold(), optimizers.names())
+    known = [name for name in catalogue.names() if name != "lbfgs"]
+    name = choose("--optimizer", options.optimizer.casefold(), known)
     activation = choose("--activation", options.activation, activations.NAMES)
     (data,) = read_data([options.dataset], options)
     if not data.class_names:

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plot", type=Path, metavar="FILE", help="draw the curve: .png, .svg or .pdf")
     parser.add_argument("--json", action="store_true", help="print JSON")
     # what a training needs besides
-    parser.set_defaults(lr=None, schedule="constant", live=False, report=None)
+    parser.set_defaults(lr=None, schedule="constant", live=False, report=None, accumulate=1)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """``minitrain optimizers``: the registered update rules, and one of them to read."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from .. import console
@@ -19,10 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from .. import optimizers
-    from ..catalogue import describe
+    from ..catalogue import describe, names
 
-    known = optimizers.names()
+    known = names()
     if options.name is None:
         described = [describe(name) for name in known]
         if options.json:
@@ -46,9 +44,9 @@ def _print_list(described: list[dict[str, Any]]) -> None:
                 d["name"],
                 d["family"],
                 str(d["year"] or "–"),
-                f"{d['lr']:g}",
+                "–" if d["lr"] is None else f"{d['lr']:g}",
                 str(len(d["slots"])),
-                str(d["bytes_per_parameter"]),
+                str(d["bytes_per_parameter"] or "–"),
                 " ".join(d["elsewhere"]) or "–",
                 d["summary"],
             ]
@@ -58,12 +56,12 @@ def _print_list(described: list[dict[str, Any]]) -> None:
     )
     print()
     print("state: numbers kept per parameter; bytes: moved per float32 parameter and step")
+    print("Families matrix and full batch: in NumPy and SciPy; their state is whole arrays")
     print("Read one:  minitrain optimizers adam")
 
 
 def _print_one(d: dict[str, Any]) -> None:
-    from ..catalogue import source_code
-    from ..kernels.rule import get
+    from ..catalogue import rule_of, shown_path, source_code
 
     console.print_heading(f"{d['title']}  ({d['name']})")
     print(f"\n{d['doc']}\n\nPaper: {d['paper'] or '–'}")
@@ -85,7 +83,7 @@ def _print_one(d: dict[str, Any]) -> None:
             [
                 (" + ".join(v["flags"]) or "plain") + (" (default)" if v["default"] else ""),
                 ", ".join(v["slots"]) or "–",
-                str(v["bytes_per_parameter"]),
+                str(v["bytes_per_parameter"] or "–"),
             ]
             for v in d["variants"]
         ],
@@ -95,15 +93,14 @@ def _print_one(d: dict[str, Any]) -> None:
     if d["derived_from"]:
         changed = _changes(d)
         console.print_text(f"{d['name']} is {d['derived_from']} with other defaults: {changed}.")
-    code = source_code(get(d["name"]))
+    code = source_code(rule_of(d["name"]))
     if code:
-        path = Path(d["file"])
-        ours = path.parent.name == "rules"
-        where = f"{path.parent.parent.name}/rules/{path.name}" if ours else path.name
-        console.print_heading(f"Its code, {where}:" if d["file"] else "Its code:")
+        where = f", {shown_path(d['file'])}" if d["file"] else ""
+        console.print_heading(f"Its code{where}:")
         console.print_source(code)
         print()
-    print(f"Use it:  minitrain train digits --optimizer {d['name']} --lr {d['lr']:g}")
+    rate = "" if d["lr"] is None else f" --lr {d['lr']:g}"
+    print(f"Use it:  minitrain train digits --optimizer {d['name']}{rate}")
 
 
 def _changes(d: dict[str, Any]) -> str:

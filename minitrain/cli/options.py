@@ -36,6 +36,6 @@ def add_optimizer_options(group: Any, with_rate: bool = True) -> None:
         add("--lr", type=rate, metavar="RATE", help="learning rate (default: the optimizer's)")
     add(
         "--set", type=setting, action="append", default=[], metavar="NAME=VALUE",
-        help="another hyperparameter, such as beta1=0.95 or weight_decay=0.01; may be given "
-        "several times",
+        help="another hyperparameter (beta1=0.95, weight_decay=0.01), or what any optimizer may do "
+        "besides (clip_norm=1, ema=0.99, lookahead=5); may be given several times",
     )  # fmt: skip

@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=count(1), default=20, metavar="N", help="(default: %(default)s)")
     add("--batch-size", type=count(1), default=32, metavar="N", help="(default: %(default)s)")
     add(
+        "--accumulate", type=count(1), default=1, metavar="N",
+        help="batches whose gradients make one step, averaged by rows (default: %(default)s)",
+    )  # fmt: skip
+    add(
         "--patience", type=count(1), metavar="N",
         help="stop after so many epochs without a better validation loss; the best one counts",
     )  # fmt: skip
@@ -67,11 +71,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         history = training.fit()
     except DivergenceError as error:
-        lr = min(training.optimizer.lr / 10, training.optimizer.rule.defaults["lr"])
         raise CommandError(
             f"training diverged: the loss is not finite in epoch {error.epoch} of "
             f"{options.epochs}, step {error.step}, with {training.optimizer!r}; "
-            f"try a smaller learning rate, such as --lr {lr:g}",
+            f"try {_advice(training.optimizer)}",
             code=1,
         ) from None
     report = training.report(history)
@@ -86,6 +89,13 @@ def run(options: argparse.Namespace) -> int:
         if options.report:
             print(f"Written: {options.report}")
     return 0
+
+
+def _advice(optimizer: Any) -> str:
+    if "lr" not in optimizer.hyperparameters:  # L-BFGS
+        return "more weight decay, such as --set weight_decay=0.01"
+    lr = min(optimizer.lr / 10, optimizer.rule.defaults["lr"])
+    return f"a smaller learning rate, such as --lr {lr:g}"
 
 
 def _interrupted(report: dict[str, Any], options: argparse.Namespace) -> int:

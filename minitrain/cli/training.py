@@ -13,6 +13,7 @@ class Training:
 
     def __init__(self, data: Any, options: argparse.Namespace) -> None:
         from .. import optimizers
+        from ..catalogue import names
         from ..kernels import activations
         from ..loader import MiniBatchLoader
         from ..model import MLP
@@ -22,7 +23,7 @@ class Training:
         self.is_classes = bool(data.class_names)
         if options.balanced and not self.is_classes:
             raise CommandError(f"--balanced: only for classes; {data.name} has numbers to predict")
-        name = choose("--optimizer", options.optimizer.casefold(), optimizers.names())
+        name = choose("--optimizer", options.optimizer.casefold(), names())
         activation = choose("--activation", options.activation, activations.NAMES)
         with input_errors():
             self.optimizer = optimizers.get(name, **_hyperparameters(options))
@@ -40,8 +41,9 @@ class Training:
                 dtype=options.dtype,
             )
             self.trainer = Trainer(
-                self.model, self.optimizer, schedule=options.schedule, callbacks=[self._show]
-            )
+                self.model, self.optimizer, schedule=options.schedule, callbacks=[self._show],
+                accumulate=options.accumulate,
+            )  # fmt: skip
             if options.live or options.report:
                 from ..gallery.training_page import Watch
 
@@ -55,7 +57,12 @@ class Training:
         """What will be trained on what, and how."""
         self.print_network()
         batches = f"{'balanced ' if self.options.balanced else ''}batches of "
-        batches += f"{self.loader.batch_size}, seed {self.options.seed}"
+        if self.optimizer.name == "lbfgs":
+            batches = "full batches instead of "
+        batches += f"{self.loader.batch_size}, "
+        if self.trainer.accumulate > 1:
+            batches += f"{self.trainer.accumulate} to a step, "
+        batches += f"seed {self.options.seed}"
         scheduled = self.trainer.schedule
         console.print_facts(
             [
@@ -133,8 +140,10 @@ class Training:
             "parameters": model.n_parameters,
             "optimizer": self.optimizer.name,
             "hyperparameters": self.optimizer.hyperparameters,
+            "modifiers": self.optimizer.modifiers.given(),
             "schedule": repr(self.trainer.schedule),
             "batch_size": self.loader.batch_size,
+            "accumulate": options.accumulate,
             "balanced": options.balanced,
             "seed": options.seed,
             "epochs": len(history),

@@ -427,7 +427,7 @@ def _read_optimizers(given: Any) -> dict[str, Optimizer]:
         if not hasattr(optimizer, "rule"):  # L-BFGS takes the whole training set
             raise ValueError(
                 f"optimizers: {label!r} does not train by mini-batches; accepted: "
-                f"{', '.join(_optimizers.names())}, …"
+                f"{', '.join([*_optimizers.names(), *_optimizers.matrix_names()[:-1]])}, …"
             )
         found[str(label)] = optimizer
     if not found:

@@ -28,7 +28,7 @@ optimizer = mt.optimizers.get("{name}", lr=0.5)
 optimizer.step(theta, np.full(3, 2, np.float32), optimizer.init(theta))
 print(json.dumps([compiled, theta.tolist()]))
 """
-KERNELS = ["fuse.advance", "fuse.descend", "fuse.step"]
+KERNELS = ["fuse.advance", "fuse.descend", "quick.quick_step"]
 
 
 def start(script, folder):

@@ -10,7 +10,7 @@ import pytest
 
 import minitrain as mt
 from minitrain import optimizers
-from minitrain.kernels import _jit, fuse
+from minitrain.kernels import _jit, fuse, quick
 from minitrain.kernels import rule as rules
 from minitrain.model import Block
 
@@ -324,8 +324,8 @@ def test_a_second_optimizer_compiles_no_new_step():
         optimizer = optimizers.get(name)
         theta = np.ones(5)
         optimizer.step(theta, theta.copy(), optimizer.init(theta))
-        count = len(fuse.step.signatures)
+        count = len(quick.quick_step.signatures)
         optimizer = optimizers.get(name, weight_decay=0.1)
         optimizer.step(theta, theta.copy(), optimizer.init(theta))
-        assert len(fuse.step.signatures) == count
-    assert len({s[0] for s in fuse.step.signatures if s[0].layout == "C"}) <= 4
+        assert len(quick.quick_step.signatures) == count
+    assert 1 <= len(quick.quick_step.signatures) <= 2  # float32, float64

@@ -48,6 +48,8 @@ NEIGHBOURS = {
     ("matrix_optimizer", "model"),
     ("matrix_optimizer", "optimizer"),
     ("matrix_optimizer", "phases"),
+    ("catalogue", "lbfgs"),
+    ("lbfgs", "hyperparameters"),
     ("lbfgs", "model"),
     ("lbfgs", "modifiers"),
     ("lbfgs", "optimizer"),
