@@ -22,6 +22,7 @@ from .fuse import call
 from .layers import (
     B_,
     I_,
+    NB_,
     O_,
     STEP,
     W_,
@@ -311,11 +312,11 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
                 if j == p[I_]:
                     bias_gradient(gradient, work, l, B)
                     if alike:
-                        block[1] += p[O_]
+                        block[1] += p[NB_]
                 call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
                 transpose_weights(theta, work, l, i, j)
                 if j == p[I_] and not alike:
-                    block[0], block[1] = p[B_], p[B_] + p[O_]
+                    block[0], block[1] = p[B_], p[B_] + p[NB_]
                     call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
                 mine = take(shared, WEIGHTS_TAKEN, threads, mine)
             part += 1
@@ -425,6 +426,8 @@ def train(
             return step - 1 if batch == 0 and step > 0 else step
         if leads:
             shared[ROWS_TAKEN] = 0
+            if work.between.clock.size:
+                work.between.clock[0] += 1
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
             copy_row(good, begin, evaluated, begin, end - begin)

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import activations as f
 from ._jit import inline
+from .between import nothing
 from .fuse import call
 from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
 from .losses import loss_address
@@ -27,7 +28,8 @@ from .tile import address, lanes, load, splat, total
 # say where the large kernels are: called there, they are compiled once and not into each caller.
 Workspace = namedtuple(
     "Workspace",
-    "numbers labels targets loss right scratch plan objective product pack row_losses pass_rows",
+    "numbers labels targets loss right scratch plan objective product pack row_losses pass_rows "
+    "between",
 )
 
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
@@ -38,11 +40,13 @@ Workspace = namedtuple(
 Objective = namedtuple("Objective", "scale shown cap l2 decay")
 PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
-# Columns of the plan (L + 1, 11), a row per layer.  In the flat parameters: where W (I, O) and
+# Columns of the plan (L + 1, 14), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where y (B, O), z (B, O) and dz (B, O) start, their rows STEP
 # apart, and the transpose of W in panels, PANEL apart.  The activation's code.  z is y unless the
-# activation's derivative is computed from z.  The last row is the input: its y is x (B, I).
-W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE = range(11)
+# activation's derivative is computed from z.  The last row is the input: its y is x (B, I).  b is
+# the first of NB numbers (normalisation has more of them, see insertion.py), whose derivatives by
+# row start at DB, DB_STEP apart: dz itself for b alone.
+W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE, NB_, DB_, DB_STEP = range(14)
 
 
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
@@ -51,7 +55,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
     ``codes`` are the activations of the layers, ``loss`` is a loss's name.
     """
     layers, line = len(sizes) - 1, 64 // np.dtype(dtype).itemsize
-    plan = np.zeros((layers + 1, 11), np.int64)
+    plan = np.zeros((layers + 1, 14), np.int64)
     parameters = numbers = 0
 
     def reserve(count):
@@ -70,6 +74,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         if codes[l] in (f.GELU, f.SILU):
             plan[l, Z_] = reserve(rows * step)
         plan[l, DZ_] = reserve(rows * step)
+        plan[l, [NB_, DB_, DB_STEP]] = O, plan[l, DZ_], step
         if l > 0:
             plan[l, PANEL] = _up(O, line) * line
             plan[l, PACKED] = reserve(_up(I, line) // line * plan[l, PANEL])
@@ -86,6 +91,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         pack_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
         0,  # epoch.workspace says where
+        nothing(np.dtype(dtype)),
     )
 
 
@@ -120,6 +126,8 @@ def forward(theta, work, begin, end):
                 p[I_],
             ),
         )
+        if work.between.forward and l < layers - 1:
+            call(work.between.forward, (theta, work, l, begin, end))
         x = p
 
 
@@ -136,6 +144,8 @@ def output_loss(work, begin, end, B, thread):
         work.row_losses,
         (dz, work.loss, work.right, z, work.labels, targets, scratch, begin, end, p[O_], B),
     )
+    if work.between.loss:
+        call(work.between.loss, (work, begin, end, B))
 
 
 @inline
@@ -191,6 +201,8 @@ def backward(theta, work, begin, end):
                 p[O_],
             ),
         )
+        if work.between.backward:
+            call(work.between.backward, (theta, work, l - 1, begin, end))
 
 
 @inline
@@ -217,9 +229,8 @@ def weight_gradient(gradient, work, l, first, last, B):
 def bias_gradient(gradient, work, l, B):
     """db = the sum of the rows of dz."""
     p = work.plan[l]
-    column_sums(
-        address(gradient), p[B_], Matrix(address(work.numbers), p[DZ_], p[STEP], 1), B, p[O_]
-    )
+    db = Matrix(address(work.numbers), p[DB_], p[DB_STEP], 1)
+    column_sums(address(gradient), p[B_], db, B, p[NB_])
 
 
 @inline

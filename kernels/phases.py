@@ -16,7 +16,7 @@ import numpy as np
 
 from ._jit import inline, jit
 from .fuse import State, call
-from .layers import B_, I_, O_, W_, bias_gradient, transpose_weights, weight_gradient
+from .layers import B_, I_, NB_, O_, W_, bias_gradient, transpose_weights, weight_gradient
 from .modifiers import add_partials, modify, square_sum
 from .threads import meet, share
 from .tile import lanes
@@ -180,7 +180,7 @@ def gather_gradient(gradient, theta, work, data, rows, phased, team):
             add_part(gradient, phased.spare, p[W_] + first * p[O_], p[W_] + last * p[O_], weight,
                      start == 0)  # fmt: skip
             if team.thread == team.threads - 1:
-                add_part(gradient, phased.spare, p[B_], p[B_] + p[O_], weight, start == 0)
+                add_part(gradient, phased.spare, p[B_], p[B_] + p[NB_], weight, start == 0)
         if not meet(team.shared, team.threads):  # the next part overwrites the workspace
             return False
     if team.thread == 0:
