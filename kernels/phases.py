@@ -41,7 +41,7 @@ def apply_phases(theta, gradient, state, phased, descend, rate, step, first, las
     """Update blocks ``first … last``, whose gradient is complete; False if a thread gave up."""
     begin, end = share(phased.firsts[last] - phased.firsts[first], 1, team.thread, team.threads)
     begin, end = begin + phased.firsts[first], end + phased.firsts[first]
-    if phased.modifies and not modify(gradient, phased, first, last, begin, end, step, team):
+    if phased.modifies and not modify(theta, gradient, phased, first, last, begin, end, step, team):
         return False
     if phased.terms and not sum_up(
         theta, gradient, state, phased, rate, first, last, begin, end, team

@@ -108,9 +108,10 @@ class MLP:
         start = 0
         for layer, (I, O) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
             self.blocks.append(Block(f"weights[{layer}]", start, start + I * O, (I, O)))
-            end = start + I * O + self._bias_numbers(layer)
-            self.blocks.append(Block(f"biases[{layer}]", start + I * O, end, (end - start - I * O,)))
-            start = end
+            start += I * O
+            n = self._bias_numbers(layer)
+            self.blocks.append(Block(f"biases[{layer}]", start, start + n, (n,)))
+            start += n
         self._adopt(aligned_zeros(start, self.dtype))
         self._initialize()
 

@@ -5,6 +5,7 @@ put other arrays in their place.  The network is made from them; as long as they
 of its flat parameters, nothing needs to be copied.
 """
 
+import functools
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,10 @@ from ..kernels import epoch
 from ..kernels.layers import Workspace
 from ..model import MLP
 from .parameters import ENGINE_ACTIVATION
+from .perceptron import Perceptron
+
+# The attributes of a network that is normalised, a list of arrays each.
+NORMALIZATION = ("norm_scales_", "norm_shifts_", "norm_means_", "norm_variances_")
 
 ROWS = 256  # that pass through the network at a time
 
@@ -32,11 +37,31 @@ def initial_bounds(sizes: list[int], activation: str) -> list[float]:
     return [np.sqrt(factor / (I + O)) for I, O in pairwise(sizes)]
 
 
+def inserted(estimator: Any) -> dict[str, Any]:
+    """What stands between an estimator's layers, for :class:`Perceptron`."""
+    return {
+        "normalization": estimator.normalization,
+        "dropout": float(estimator.dropout),
+        "smoothing": float(getattr(estimator, "label_smoothing", 0.0)),
+    }
+
+
+def fitted_normalization(estimator: Any) -> str | None:
+    """That of the fitted network, whatever the parameter has been set to since."""
+    if not hasattr(estimator, "norm_scales_"):
+        return None
+    return "batch" if hasattr(estimator, "norm_means_") else "layer"
+
+
 class Network:
     """An :class:`MLP` and workspaces for prediction, which threads do not share."""
 
-    def __init__(self, sizes: list[int], activation: str, out: str, dtype: Any) -> None:
-        self.mlp = MLP(
+    def __init__(
+        self, sizes: list[int], activation: str, out: str, dtype: Any, **inserted: Any
+    ) -> None:
+        self.inserted = inserted
+        kind = functools.partial(Perceptron, **inserted) if any(inserted.values()) else MLP
+        self.mlp: MLP = kind(
             sizes,
             ENGINE_ACTIVATION.get(activation, activation),
             loss=LOSS_OF_OUTPUT[out],
@@ -55,9 +80,23 @@ class Network:
         coefs = estimator.coefs_
         sizes = [len(coefs[0]), *(W.shape[1] for W in coefs)]
         dtype = np.result_type(np.float32, *coefs, *estimator.intercepts_)
-        network = cls(sizes, estimator.activation, estimator.out_activation_, dtype)
+        between = {**inserted(estimator), "normalization": fitted_normalization(estimator)}
+        network = cls(sizes, estimator.activation, estimator.out_activation_, dtype, **between)
         network.set(coefs, estimator.intercepts_)
+        for name, ours in network.normalization().items():
+            for to, given in zip(ours, getattr(estimator, name), strict=True):
+                to[:] = given
         return network
+
+    def normalization(self) -> dict[str, list[np.ndarray]]:
+        """The estimators' attributes of a normalised network, which are views of it."""
+        mlp = self.mlp
+        if not isinstance(mlp, Perceptron) or mlp.normalization is None:
+            return {}
+        found = {"norm_scales_": list(mlp.gains), "norm_shifts_": list(mlp.shifts)}
+        if mlp.normalization == "batch":
+            found |= {"norm_means_": list(mlp.means), "norm_variances_": list(mlp.variances)}
+        return found
 
     def initialize(self, activation: str, random: np.random.RandomState) -> None:
         """Draw weights and biases in scikit-learn's order, so that a seed gives the same ones."""
@@ -82,6 +121,10 @@ class Network:
         ):
             if W is not ours or b is not our_b:
                 return False
+        if isinstance(self.mlp, Perceptron):
+            for name, ours in self.normalization().items():
+                if any(a is not b for a, b in zip(getattr(estimator, name), ours, strict=True)):
+                    return False
         return True
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
