@@ -58,61 +58,58 @@ def insert(
     own = np.zeros((layers, 6), np.int64)
     numbers, kept = work.numbers.size, 0
 
-    def reserve(count, extra=line):
+    def reserve(count):
         nonlocal kept
-        kept += -(-count // extra) * extra
-        return kept - -(-count // extra) * extra
+        kept += -(-count // line) * line
+        return kept - -(-count // line) * line
 
-    at = units = 0
+    parameters = units = 0
+    drops = bool(dropout) and training
     for l in range(layers):
         p, q = plan[l], own[l]
-        I, O, step_ = p[I_], p[O_], p[STEP]
+        I, O, apart = p[I_], p[O_], p[STEP]
         hidden = l < layers - 1
-        p[W_], p[B_] = at, at + I * O
-        p[NB_] = 3 * O if kind and hidden else O
-        at += I * O + p[NB_]
+        p[W_], p[B_] = parameters, parameters + I * O
+        p[NB_] = 3 * O if kind and hidden else O  # b, gain, shift
+        parameters += I * O + p[NB_]
         if not hidden:
             continue
         q[between.CODE] = p[CODE]
-        drops = bool(dropout) and training
-        if (kind or drops) and p[Z_] == p[Y_]:
-            p[Z_], numbers = numbers, numbers + rows * step_
+        if (kind or drops) and p[Z_] == p[Y_]:  # y will not be what the derivative is made of
+            p[Z_], numbers = numbers, numbers + rows * apart
         if kind:
             q[KIND], p[CODE] = kind, f.IDENTITY
             p[DB_STEP] = _row_step(3 * O, line)
             p[DB_], numbers = numbers, numbers + rows * p[DB_STEP]
-            q[HAT] = reserve(rows * step_)
+            q[HAT] = reserve(rows * apart)
             q[SPREAD] = reserve(max(rows, O))
             q[RUNNING], units = units, units + O
         if drops:
-            q[MASK] = reserve(rows * step_)
-    dropped = round(dropout * SHARES) if training else 0
+            q[MASK] = reserve(rows * apart)
+    dropped = round(dropout * SHARES) if drops else 0
     found = Between(
         0, 0, 0, own, aligned_zeros(kept, dtype),
         np.zeros((2, units), dtype) if running is None else running,
         int(training), int(seed), np.full(1, step, np.int64), dropped, float(smoothing),
     )  # fmt: skip
     work = work._replace(plan=plan, numbers=aligned_zeros(numbers, dtype), between=found)
-    changes = layers > 1 and (kind or dropped)
-    return work._replace(
-        between=found._replace(
-            forward=_address(after_product, dtype, typeof(work)) if changes else 0,
-            backward=_address(after_gradient, dtype, typeof(work)) if changes else 0,
-            loss=_loss_address(SMOOTHED[loss], typeof(work)) if smoothing and training else 0,
-        )
-    )
+    kernels = {}
+    if layers > 1 and (kind or dropped):
+        kernels = {"forward": _where(after_product, work), "backward": _where(after_gradient, work)}
+    if smoothing and training:
+        kernels["loss"] = _where(SMOOTHED[loss], work)
+    return work._replace(between=found._replace(**kernels))
+
+
+def _where(kernel, work):
+    return _address(kernel, work.numbers.dtype, typeof(work)) if COMPILED else kernel
 
 
 @cache
 def _address(kernel, dtype, workspace_type):
-    if not COMPILED:
-        return kernel
-    theta = types.CPointer(from_dtype(dtype))
-    return address_of(kernel, types.void(theta, workspace_type, *[types.int64] * 3))
-
-
-@cache
-def _loss_address(kernel, workspace_type):
-    if not COMPILED:
-        return kernel
-    return address_of(kernel, types.void(workspace_type, *[types.int64] * 3))
+    integers = [types.int64] * 3
+    if kernel in SMOOTHED.values():
+        return address_of(kernel, types.void(workspace_type, *integers))
+    return address_of(
+        kernel, types.void(types.CPointer(from_dtype(dtype)), workspace_type, *integers)
+    )
