@@ -1,40 +1,25 @@
-"""What may stand between the matrix products: normalisation, dropout, smoothed labels.
+"""Where a plan says what stands between matrix products: normalisation, dropout, smoothed labels.
 
-Only the arrays are here; what is done with them is in normalization.py, dropout.py and
-smoothing.py, and insertion.py puts it into a workspace.  A network without any of it has
-:func:`nothing`, whose addresses are 0: layers.py asks for them once a layer, and that is all it
-costs.
+What is done is in normalization.py, dropout.py and smoothing.py, and insertion.py puts it into a
+workspace.  A network without any of it has only zeros here: layers.py asks for an address once a
+layer, and that is all it costs.
 """
 
-from collections import namedtuple
-from functools import cache
-
-import numpy as np
-
-# forward, backward, loss: addresses of the kernels that layers.py calls after a layer's product,
-# after that of its gradient, and after the loss; 0 for none.  plan (L, 6): a row per layer, see
-# below; numbers: what they keep from forward to backward; running (2, units): mean and variance of
-# batch normalisation; training: 1 where rows are dropped and a batch is its own measure; seed and
-# clock (1,), the steps so far: of dropout's random words; dropped: out of 65 536; smoothing: of
-# the labels.
-Between = namedtuple(
-    "Between",
-    "forward backward loss plan numbers running training seed clock dropped smoothing",
-)
-
-# Columns of its plan.  KIND: NONE, LAYER or BATCH; CODE: of the activation that follows the
-# normalisation.  In the numbers: where the standardised values (B, O), 1 / their spread (per row
-# or unit) and the mask (B, O) start, rows as far apart as in the network's own plan.  In
-# ``running``: where the layer's units start.
-KIND, CODE, HAT, SPREAD, MASK, RUNNING = range(6)
+# Columns of the plan of layers.py, behind its own.  KIND: NONE, LAYER or BATCH; FOLLOWING: the code
+# of the activation that follows the normalisation.  In the workspace's numbers: where the
+# standardised values (B, O), 1 / their spread (of each row or unit) and dropout's mask (B, O)
+# start, rows STEP apart.  In its ``running``: where the means of the layer's units start.
+KIND, FOLLOWING, HAT, SPREAD, MASK, RUNNING = range(14, 20)
 NONE, LAYER, BATCH = range(3)
 NORMALIZATIONS = (None, "layer", "batch")
 
+# The same columns in the plan's last row: addresses of the kernels that are called after a layer's
+# product, after that of its gradient, and after the loss; whether this is training, where units
+# are dropped and a mini-batch is its own measure; the seed of dropout's random words, the steps so
+# far, and how many units of 65 536 are dropped; and how many hidden units there are.
+FORWARD, BACKWARD, LOSS, TRAINING, SEED, CLOCK, DROPPED, UNITS = range(14, 22)
+COLUMNS = 22
 
-@cache
-def nothing(dtype):
-    """No such thing, for networks of this dtype."""
-    return Between(
-        0, 0, 0, np.empty((0, 6), np.int64), np.empty(0, dtype), np.empty((2, 0), dtype),
-        0, 0, np.empty(0, np.int64), 0, 0.0,
-    )  # fmt: skip
+# ``running`` begins with the share of a label that is smoothed; then come the means and then the
+# variances that batch normalisation keeps.
+SMOOTHING, FIRST = 0, 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import activations as f
 from ._jit import inline
-from .between import KIND, MASK, NONE
+from .between import CLOCK, DROPPED, KIND, MASK, NONE, SEED
 from .layers import CODE, DZ_, O_, STEP, Y_, Z_
 from .random import philox
 from .tile import lanes, load, store
@@ -24,42 +24,42 @@ SHARES = 1 << 16  # a random word decides on two units, by 16 bits each
 @inline
 def draw_mask(work, l, r):
     """The factors 0 or 1 / (1 - rate) of a row's units."""
-    e, p, q = work.between, work.plan[l], work.between.plan[l]
-    T, mask, O = e.numbers.dtype.type, q[MASK] + r * p[STEP], p[O_]
-    kept, dropped = T(SHARES / (SHARES - e.dropped)), np.uint64(e.dropped)
-    row, step, purpose = np.uint64(r), np.uint64(e.clock[0]) & _LOW, np.uint64(_DROPOUT + l)
-    low, high = np.uint64(e.seed) & _LOW, np.uint64(e.seed) >> _32
+    p, last = work.plan[l], work.plan[work.plan.shape[0] - 1]
+    T, mask, O = work.numbers.dtype.type, p[MASK] + r * p[STEP], p[O_]
+    kept, dropped = T(SHARES / (SHARES - last[DROPPED])), np.uint64(last[DROPPED])
+    row, step, purpose = np.uint64(r), np.uint64(last[CLOCK]) & _LOW, np.uint64(_DROPOUT + l)
+    low, high = np.uint64(last[SEED]) & _LOW, np.uint64(last[SEED]) >> _32
     for j in range(0, O, 8):
         four = philox(np.uint64(j), row, step, purpose, low, high)
         for k in range(min(8, O - j)):
             word = four[k // 2]
             bits = word & _HALF if k % 2 == 0 else word >> _16
-            e.numbers[mask + j + k] = T(0) if bits < dropped else kept
+            work.numbers[mask + j + k] = T(0) if bits < dropped else kept
 
 
 @inline
 def dropout_forward(work, l, begin, end):
     """Drop units of y; kept is what the activation's derivative is computed from."""
-    e, p, q = work.between, work.plan[l], work.between.plan[l]
+    p = work.plan[l]
     L, O = lanes(work.numbers), p[O_]
-    keep = q[KIND] == NONE and p[CODE] < f.GELU  # normalisation has kept it already
+    keep = p[KIND] == NONE and p[CODE] < f.GELU  # normalisation has kept it already
     for r in range(begin, end):
         draw_mask(work, l, r)
-        y, z, mask = p[Y_] + r * p[STEP], p[Z_] + r * p[STEP], q[MASK] + r * p[STEP]
+        y, z, mask = p[Y_] + r * p[STEP], p[Z_] + r * p[STEP], p[MASK] + r * p[STEP]
         for j in range(0, O, L):
             a = load(work.numbers, y + j, O - j)
             if keep:
                 store(work.numbers, z + j, a, O - j)
-            store(work.numbers, y + j, a * load(e.numbers, mask + j, O - j), O - j)
+            store(work.numbers, y + j, a * load(work.numbers, mask + j, O - j), O - j)
 
 
 @inline
 def dropout_backward(work, l, begin, end):
     """What was dropped has no part in the loss."""
-    e, p, q = work.between, work.plan[l], work.between.plan[l]
+    p = work.plan[l]
     L, O = lanes(work.numbers), p[O_]
     for r in range(begin, end):
-        dz, mask = p[DZ_] + r * p[STEP], q[MASK] + r * p[STEP]
+        dz, mask = p[DZ_] + r * p[STEP], p[MASK] + r * p[STEP]
         for j in range(0, O, L):
-            d = load(work.numbers, dz + j, O - j) * load(e.numbers, mask + j, O - j)
+            d = load(work.numbers, dz + j, O - j) * load(work.numbers, mask + j, O - j)
             store(work.numbers, dz + j, d, O - j)

@@ -17,6 +17,7 @@ from numba import from_dtype, typeof, types
 
 from . import layers
 from ._jit import COMPILED, address_of, inline, jit
+from .between import CLOCK
 from .borrow import borrowed
 from .fuse import call
 from .layers import (
@@ -426,8 +427,7 @@ def train(
             return step - 1 if batch == 0 and step > 0 else step
         if leads:
             shared[ROWS_TAKEN] = 0
-            if work.between.clock.size:
-                work.between.clock[0] += 1
+            work.plan[work.plan.shape[0] - 1, CLOCK] += 1
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
             copy_row(good, begin, evaluated, begin, end - begin)

@@ -10,9 +10,27 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from . import activations as f
-from . import between
 from ._jit import COMPILED, address_of, jit
-from .between import HAT, KIND, MASK, NONE, RUNNING, SPREAD, Between
+from .between import (
+    BACKWARD,
+    CLOCK,
+    DROPPED,
+    FIRST,
+    FOLLOWING,
+    FORWARD,
+    HAT,
+    KIND,
+    LOSS,
+    MASK,
+    NONE,
+    NORMALIZATIONS,
+    RUNNING,
+    SEED,
+    SMOOTHING,
+    SPREAD,
+    TRAINING,
+    UNITS,
+)
 from .dropout import SHARES, dropout_backward, dropout_forward
 from .layers import B_, CODE, DB_, DB_STEP, I_, NB_, O_, STEP, W_, Y_, Z_, _row_step
 from .memory import aligned_zeros
@@ -23,50 +41,50 @@ from .smoothing import SMOOTHED
 @jit(by_address=True)
 def after_product(theta, work, l, begin, end):
     """What follows y = x W + b, or its activation, in hidden layer ``l``."""
-    if work.between.plan[l, KIND] != NONE:
+    if work.plan[l, KIND] != NONE:
         normalization_forward(theta, work, l, begin, end)
-    if work.between.training and work.between.dropped:
+    if work.plan[work.plan.shape[0] - 1, DROPPED]:
         dropout_forward(work, l, begin, end)
 
 
 @jit(by_address=True)
 def after_gradient(theta, work, l, begin, end):
     """The same backwards, from dy (times f', where nothing is normalised) to dz."""
-    if work.between.training and work.between.dropped:
+    if work.plan[work.plan.shape[0] - 1, DROPPED]:
         dropout_backward(work, l, begin, end)
-    if work.between.plan[l, KIND] != NONE:
+    if work.plan[l, KIND] != NONE:
         normalization_backward(theta, work, l, begin, end)
 
 
-def units_of(sizes):
-    """How many hidden units there are: columns of ``running``."""
-    return sum(sizes[1:-1])
+def running_of(sizes, dtype, smoothing=0.0):
+    """A workspace's ``running``, as it is at the start: see between.py."""
+    units = sum(sizes[1:-1])
+    running = np.zeros(FIRST + 2 * units, dtype)
+    running[SMOOTHING], running[FIRST + units :] = smoothing, 1.0
+    return running
 
 
-def insert(
-    work, loss, *, normalization=None, dropout=0.0, smoothing=0.0, running=None, seed=0, step=0,
-    training=True,
-):  # fmt: skip
+def insert(work, loss, running, *, normalization=None, dropout=0.0, seed=0, step=0, training=True):
     """The workspace ``work`` with these inserted; ``loss`` is the loss's name.
 
-    ``running`` (2, :func:`units_of`) are kept means and variances, changed in training.  Batch
-    normalisation needs all rows of a mini-batch at once: its workspace is for one thread.
+    ``running`` is changed in training; it says how much labels are smoothed.  Batch normalisation
+    needs all rows of a mini-batch at once: its workspace is for one thread.
     """
-    plan, rows, dtype = work.plan.copy(), work.labels.size, work.numbers.dtype
-    layers, line = len(plan) - 1, 64 // dtype.itemsize
-    kind = between.NORMALIZATIONS.index(normalization)
-    own = np.zeros((layers, 6), np.int64)
-    numbers, kept = work.numbers.size, 0
-
-    def reserve(count):
-        nonlocal kept
-        kept += -(-count // line) * line
-        return kept - -(-count // line) * line
-
+    # With the JIT off, what is called stands there itself.
+    plan = work.plan.astype(np.int64 if COMPILED else object)
+    rows, dtype, numbers = work.labels.size, work.numbers.dtype, work.numbers.size
+    layers, line = len(plan) - 1, 64 // work.numbers.dtype.itemsize
+    kind = NORMALIZATIONS.index(normalization)
     parameters = units = 0
     drops = bool(dropout) and training
+
+    def reserve(count):
+        nonlocal numbers
+        numbers += -(-count // line) * line
+        return numbers - -(-count // line) * line
+
     for l in range(layers):
-        p, q = plan[l], own[l]
+        p = plan[l]
         I, O, apart = p[I_], p[O_], p[STEP]
         hidden = l < layers - 1
         p[W_], p[B_] = parameters, parameters + I * O
@@ -74,31 +92,26 @@ def insert(
         parameters += I * O + p[NB_]
         if not hidden:
             continue
-        q[between.CODE] = p[CODE]
         if (kind or drops) and p[Z_] == p[Y_]:  # y will not be what the derivative is made of
-            p[Z_], numbers = numbers, numbers + rows * apart
+            p[Z_] = reserve(rows * apart)
         if kind:
-            q[KIND], p[CODE] = kind, f.IDENTITY
+            p[KIND], p[FOLLOWING], p[CODE] = kind, p[CODE], f.IDENTITY
             p[DB_STEP] = _row_step(3 * O, line)
-            p[DB_], numbers = numbers, numbers + rows * p[DB_STEP]
-            q[HAT] = reserve(rows * apart)
-            q[SPREAD] = reserve(max(rows, O))
-            q[RUNNING], units = units, units + O
+            p[DB_] = reserve(rows * p[DB_STEP])
+            p[HAT], p[SPREAD] = reserve(rows * apart), reserve(max(rows, O))
+            p[RUNNING] = FIRST + units
         if drops:
-            q[MASK] = reserve(rows * apart)
+            p[MASK] = reserve(rows * apart)
+        units += O
     dropped = round(dropout * SHARES) if drops else 0
-    found = Between(
-        0, 0, 0, own, aligned_zeros(kept, dtype),
-        np.zeros((2, units), dtype) if running is None else running,
-        int(training), int(seed), np.full(1, step, np.int64), dropped, float(smoothing),
-    )  # fmt: skip
-    work = work._replace(plan=plan, numbers=aligned_zeros(numbers, dtype), between=found)
-    kernels = {}
+    plan[layers, [TRAINING, SEED, CLOCK, DROPPED, UNITS]] = training, seed, step, dropped, units
+    work = work._replace(plan=plan, numbers=aligned_zeros(numbers, dtype), running=running)
     if layers > 1 and (kind or dropped):
-        kernels = {"forward": _where(after_product, work), "backward": _where(after_gradient, work)}
-    if smoothing and training:
-        kernels["loss"] = _where(SMOOTHED[loss], work)
-    return work._replace(between=found._replace(**kernels))
+        plan[layers, FORWARD] = _where(after_product, work)
+        plan[layers, BACKWARD] = _where(after_gradient, work)
+    if training and running[SMOOTHING]:
+        plan[layers, LOSS] = _where(SMOOTHED[loss], work)
+    return work
 
 
 def _where(kernel, work):

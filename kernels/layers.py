@@ -15,7 +15,8 @@ import numpy as np
 
 from . import activations as f
 from ._jit import inline
-from .between import nothing
+from .between import BACKWARD, COLUMNS, FORWARD
+from .between import LOSS as AFTER_LOSS
 from .fuse import call
 from .gemm import DERIVATIVE, Epilogue, Matrix, column_sums, pack_address, product_address
 from .losses import loss_address
@@ -24,12 +25,13 @@ from .simd import fma
 from .tile import address, lanes, load, splat, total
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
-# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread.  The last four
+# or targets (B · step,); loss and right (B,): of each row; scratch: of each thread; running: see
+# between.py.  The four before it
 # say where the large kernels are: called there, they are compiled once and not into each caller.
 Workspace = namedtuple(
     "Workspace",
     "numbers labels targets loss right scratch plan objective product pack row_losses pass_rows "
-    "between",
+    "running",
 )
 
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
@@ -40,12 +42,12 @@ Workspace = namedtuple(
 Objective = namedtuple("Objective", "scale shown cap l2 decay")
 PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
-# Columns of the plan (L + 1, 14), a row per layer.  In the flat parameters: where W (I, O) and
+# Columns of the plan (L + 1, COLUMNS), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where y (B, O), z (B, O) and dz (B, O) start, their rows STEP
 # apart, and the transpose of W in panels, PANEL apart.  The activation's code.  z is y unless the
 # activation's derivative is computed from z.  The last row is the input: its y is x (B, I).  b is
 # the first of NB numbers (normalisation has more of them, see insertion.py), whose derivatives by
-# row start at DB, DB_STEP apart: dz itself for b alone.
+# row start at DB, DB_STEP apart: dz itself for b alone.  More columns: between.py.
 W_, B_, I_, O_, Y_, Z_, DZ_, STEP, PACKED, PANEL, CODE, NB_, DB_, DB_STEP = range(14)
 
 
@@ -55,7 +57,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
     ``codes`` are the activations of the layers, ``loss`` is a loss's name.
     """
     layers, line = len(sizes) - 1, 64 // np.dtype(dtype).itemsize
-    plan = np.zeros((layers + 1, 14), np.int64)
+    plan = np.zeros((layers + 1, COLUMNS), np.int64)
     parameters = numbers = 0
 
     def reserve(count):
@@ -91,7 +93,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         pack_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
         0,  # epoch.workspace says where
-        nothing(np.dtype(dtype)),
+        np.empty(0, dtype),
     )
 
 
@@ -126,8 +128,8 @@ def forward(theta, work, begin, end):
                 p[I_],
             ),
         )
-        if work.between.forward and l < layers - 1:
-            call(work.between.forward, (theta, work, l, begin, end))
+        if work.plan[layers, FORWARD] and l < layers - 1:
+            call(work.plan[layers, FORWARD], (theta, work, l, begin, end))
         x = p
 
 
@@ -144,8 +146,9 @@ def output_loss(work, begin, end, B, thread):
         work.row_losses,
         (dz, work.loss, work.right, z, work.labels, targets, scratch, begin, end, p[O_], B),
     )
-    if work.between.loss:
-        call(work.between.loss, (work, begin, end, B))
+    after = work.plan[work.plan.shape[0] - 1, AFTER_LOSS]
+    if after:
+        call(after, (work, begin, end, B))
 
 
 @inline
@@ -201,8 +204,9 @@ def backward(theta, work, begin, end):
                 p[O_],
             ),
         )
-        if work.between.backward:
-            call(work.between.backward, (theta, work, l - 1, begin, end))
+        after = work.plan[work.plan.shape[0] - 1, BACKWARD]
+        if after:
+            call(after, (theta, work, l - 1, begin, end))
 
 
 @inline

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import activations as f
 from ._jit import inline
-from .between import CODE, HAT, KIND, LAYER, RUNNING, SPREAD
+from .between import FOLLOWING, HAT, KIND, LAYER, RUNNING, SPREAD, TRAINING, UNITS
 from .layers import B_, DB_, DB_STEP, DZ_, O_, STEP, Y_, Z_
 from .simd import fma, sqrt
 from .tile import lanes, load, splat, store, total
@@ -27,11 +27,11 @@ NEW = 0.1  # share of the newest batch in the running mean and variance
 @inline
 def standardize_rows(work, l, begin, end):
     """x^ of each row by itself, and 1 / its spread."""
-    numbers, kept = work.numbers, work.between.numbers
-    p, q = work.plan[l], work.between.plan[l]
+    numbers = work.numbers
+    p = work.plan[l]
     T, L, O = numbers.dtype.type, lanes(numbers), p[O_]
     for r in range(begin, end):
-        z, x = p[Y_] + r * p[STEP], q[HAT] + r * p[STEP]
+        z, x = p[Y_] + r * p[STEP], p[HAT] + r * p[STEP]
         s = splat(numbers, 0)
         for j in range(0, O, L):
             s = s + load(numbers, z + j, O - j)
@@ -40,25 +40,26 @@ def standardize_rows(work, l, begin, end):
         for j in range(0, O, L):
             d = load(numbers, z + j, O - j, mean) - mean  # a lane beyond O is 0
             squares = fma(d, d, squares)
-            store(kept, x + j, d, O - j)
+            store(numbers, x + j, d, O - j)
         spread = T(1) / np.sqrt(total(squares) / T(O) + T(EPSILON))
-        kept[q[SPREAD] + r] = spread
+        numbers[p[SPREAD] + r] = spread
         for j in range(0, O, L):
-            store(kept, x + j, load(kept, x + j, O - j) * spread, O - j)
+            store(numbers, x + j, load(numbers, x + j, O - j) * spread, O - j)
 
 
 @inline
 def standardize_units(work, l, begin, end):
     """x^ of each unit over the rows, which are all rows of a mini-batch; or by what was kept."""
-    numbers, kept, running = work.numbers, work.between.numbers, work.between.running
-    p, q = work.plan[l], work.between.plan[l]
+    numbers, running = work.numbers, work.running
+    p = work.plan[l]
     T, L, O, B = numbers.dtype.type, lanes(numbers), p[O_], end - begin
-    mean_at, variance_at = q[RUNNING], running.shape[1] + q[RUNNING]
+    last = work.plan[work.plan.shape[0] - 1]
+    mean_at, variance_at = p[RUNNING], p[RUNNING] + last[UNITS]
     for j in range(0, O, L):
         n = O - j
         old_mean, old_variance = load(running, mean_at + j, n), load(running, variance_at + j, n)
         mean, variance = old_mean, old_variance
-        if work.between.training:
+        if last[TRAINING]:
             s = splat(numbers, 0)
             for r in range(begin, end):
                 s = s + load(numbers, p[Y_] + r * p[STEP] + j, n)
@@ -73,10 +74,10 @@ def standardize_units(work, l, begin, end):
             new_variance = old_variance + (unbiased - old_variance) * T(NEW)
             store(running, variance_at + j, new_variance, n)
         spread = 1.0 / sqrt(variance + EPSILON)
-        store(kept, q[SPREAD] + j, spread, n)
+        store(numbers, p[SPREAD] + j, spread, n)
         for r in range(begin, end):
             d = load(numbers, p[Y_] + r * p[STEP] + j, n) - mean
-            store(kept, q[HAT] + r * p[STEP] + j, d * spread, n)
+            store(numbers, p[HAT] + r * p[STEP] + j, d * spread, n)
 
 
 @inline
@@ -121,14 +122,14 @@ def chained(code, dy, z):
 @inline
 def scale_and_activate(theta, work, l, begin, end):
     """y = f(γ x^ + β); kept is what f's derivative is computed from."""
-    numbers, kept = work.numbers, work.between.numbers
-    p, q = work.plan[l], work.between.plan[l]
-    L, O, code = lanes(numbers), p[O_], q[CODE]
+    numbers = work.numbers
+    p = work.plan[l]
+    L, O, code = lanes(numbers), p[O_], p[FOLLOWING]
     for j in range(0, O, L):
         n = O - j
         gain, shift = load(theta, p[B_] + O + j, n), load(theta, p[B_] + 2 * O + j, n)
         for r in range(begin, end):
-            z = fma(load(kept, q[HAT] + r * p[STEP] + j, n), gain, shift)
+            z = fma(load(numbers, p[HAT] + r * p[STEP] + j, n), gain, shift)
             y = activated(code, z)
             store(numbers, p[Y_] + r * p[STEP] + j, y, n)
             if code >= f.GELU:
@@ -140,16 +141,16 @@ def scale_and_activate(theta, work, l, begin, end):
 @inline
 def chain_rule(theta, work, l, begin, end):
     """From dy: dβ and dγ of each row, and g = dL/dx^ in the place of dz."""
-    numbers, kept = work.numbers, work.between.numbers
-    p, q = work.plan[l], work.between.plan[l]
+    numbers = work.numbers
+    p = work.plan[l]
     L, O = lanes(numbers), p[O_]
     for j in range(0, O, L):
         n = O - j
         gain = load(theta, p[B_] + O + j, n)
         for r in range(begin, end):
             dy = load(numbers, p[DZ_] + r * p[STEP] + j, n)
-            d = chained(q[CODE], dy, load(numbers, p[Z_] + r * p[STEP] + j, n))
-            x, db = load(kept, q[HAT] + r * p[STEP] + j, n), p[DB_] + r * p[DB_STEP] + j
+            d = chained(p[FOLLOWING], dy, load(numbers, p[Z_] + r * p[STEP] + j, n))
+            x, db = load(numbers, p[HAT] + r * p[STEP] + j, n), p[DB_] + r * p[DB_STEP] + j
             store(numbers, db + O, d * x, n)
             store(numbers, db + 2 * O, d, n)
             store(numbers, p[DZ_] + r * p[STEP] + j, d * gain, n)
@@ -158,18 +159,18 @@ def chain_rule(theta, work, l, begin, end):
 @inline
 def rows_backward(work, l, begin, end):
     """dz of layer normalisation from g, which it replaces; and db of each row."""
-    numbers, kept = work.numbers, work.between.numbers
-    p, q = work.plan[l], work.between.plan[l]
+    numbers = work.numbers
+    p = work.plan[l]
     T, L, O = numbers.dtype.type, lanes(numbers), p[O_]
     for r in range(begin, end):
-        dz, x = p[DZ_] + r * p[STEP], q[HAT] + r * p[STEP]
+        dz, x = p[DZ_] + r * p[STEP], p[HAT] + r * p[STEP]
         a, b = splat(numbers, 0), splat(numbers, 0)
         for j in range(0, O, L):
             g = load(numbers, dz + j, O - j)
-            a, b = a + g, fma(g, load(kept, x + j, O - j), b)
-        mean, with_x, spread = total(a) / T(O), total(b) / T(O), kept[q[SPREAD] + r]
+            a, b = a + g, fma(g, load(numbers, x + j, O - j), b)
+        mean, with_x, spread = total(a) / T(O), total(b) / T(O), numbers[p[SPREAD] + r]
         for j in range(0, O, L):
-            g, hat = load(numbers, dz + j, O - j), load(kept, x + j, O - j)
+            g, hat = load(numbers, dz + j, O - j), load(numbers, x + j, O - j)
             d = (g - mean - hat * with_x) * spread
             store(numbers, dz + j, d, O - j)
             store(numbers, p[DB_] + r * p[DB_STEP] + j, d, O - j)
@@ -178,21 +179,21 @@ def rows_backward(work, l, begin, end):
 @inline
 def units_backward(work, l, begin, end):
     """dz of batch normalisation from g, which it replaces; db is 0 where the batch is measured."""
-    numbers, kept = work.numbers, work.between.numbers
-    p, q = work.plan[l], work.between.plan[l]
+    numbers = work.numbers
+    p = work.plan[l]
     T, L, O, B = numbers.dtype.type, lanes(numbers), p[O_], end - begin
-    training = work.between.training
+    training = work.plan[work.plan.shape[0] - 1, TRAINING]
     for j in range(0, O, L):
         n = O - j
         a, b = splat(numbers, 0), splat(numbers, 0)
         if training:
             for r in range(begin, end):
                 g = load(numbers, p[DZ_] + r * p[STEP] + j, n)
-                a, b = a + g, fma(g, load(kept, q[HAT] + r * p[STEP] + j, n), b)
-        mean, with_x, spread = a / T(B), b / T(B), load(kept, q[SPREAD] + j, n)
+                a, b = a + g, fma(g, load(numbers, p[HAT] + r * p[STEP] + j, n), b)
+        mean, with_x, spread = a / T(B), b / T(B), load(numbers, p[SPREAD] + j, n)
         for r in range(begin, end):
             g = load(numbers, p[DZ_] + r * p[STEP] + j, n)
-            d = (g - mean - load(kept, q[HAT] + r * p[STEP] + j, n) * with_x) * spread
+            d = (g - mean - load(numbers, p[HAT] + r * p[STEP] + j, n) * with_x) * spread
             store(numbers, p[DZ_] + r * p[STEP] + j, d, n)
             db = splat(numbers, 0) if training else d
             store(numbers, p[DB_] + r * p[DB_STEP] + j, db, n)
@@ -200,7 +201,7 @@ def units_backward(work, l, begin, end):
 
 @inline
 def normalization_forward(theta, work, l, begin, end):
-    if work.between.plan[l, KIND] == LAYER:
+    if work.plan[l, KIND] == LAYER:
         standardize_rows(work, l, begin, end)
     else:
         standardize_units(work, l, begin, end)
@@ -210,7 +211,7 @@ def normalization_forward(theta, work, l, begin, end):
 @inline
 def normalization_backward(theta, work, l, begin, end):
     chain_rule(theta, work, l, begin, end)
-    if work.between.plan[l, KIND] == LAYER:
+    if work.plan[l, KIND] == LAYER:
         rows_backward(work, l, begin, end)
     else:
         units_backward(work, l, begin, end)

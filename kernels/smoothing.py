@@ -8,6 +8,7 @@ to compute: ε (z_label - mean z), and ε (t - 1/2) z.
 import numpy as np
 
 from ._jit import jit
+from .between import SMOOTHING
 from .layers import DZ_, O_, STEP, Y_
 
 
@@ -15,8 +16,8 @@ from .layers import DZ_, O_, STEP, Y_
 def smooth_classes(work, begin, end, B):
     """After softmax_cross_entropy of rows ``begin … end`` of a mini-batch of B."""
     numbers, T = work.numbers, work.numbers.dtype.type
-    p, smoothing = work.plan[work.plan.shape[0] - 2], work.between.smoothing
-    O = p[O_]
+    p = work.plan[work.plan.shape[0] - 2]
+    O, smoothing = p[O_], np.float64(work.running[SMOOTHING])
     for r in range(begin, end):
         z, dz, label = p[Y_] + r * p[STEP], p[DZ_] + r * p[STEP], work.labels[r]
         s = 0.0
@@ -31,8 +32,8 @@ def smooth_classes(work, begin, end, B):
 def smooth_labels(work, begin, end, B):
     """After binary_cross_entropy of rows ``begin … end`` of a mini-batch of B."""
     numbers, T = work.numbers, work.numbers.dtype.type
-    p, smoothing = work.plan[work.plan.shape[0] - 2], work.between.smoothing
-    O = p[O_]
+    p = work.plan[work.plan.shape[0] - 2]
+    O, smoothing = p[O_], np.float64(work.running[SMOOTHING])
     for r in range(begin, end):
         z, dz, t = p[Y_] + r * p[STEP], p[DZ_] + r * p[STEP], r * p[STEP]
         s = 0.0

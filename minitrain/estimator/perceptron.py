@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import insertion
+from ..kernels.between import FIRST
 from ..kernels.layers import PLAIN, Objective, Workspace
 from ..model import MLP
 
@@ -28,10 +29,10 @@ class Perceptron(MLP):
     ) -> None:
         self.normalization, self.dropout, self.smoothing = normalization, dropout, smoothing
         super().__init__(sizes, activation, **options)
-        self.running = np.zeros((2, insertion.units_of(self.sizes)), self.dtype)
+        self.running = insertion.running_of(self.sizes, self.dtype, smoothing)
         ends = np.cumsum(self.sizes[1:-1])[:-1]
-        self.means, self.variances = (np.split(row, ends) for row in self.running)
-        self.running[1] = 1.0
+        kept = self.running[FIRST:].reshape(2, -1)
+        self.means, self.variances = (np.split(row, ends) for row in kept)
         for gain in self.gains:
             gain[:] = 1.0
 
@@ -55,8 +56,8 @@ class Perceptron(MLP):
     def workspace(self, rows: int, threads: int = 1, objective: Objective = PLAIN) -> Workspace:
         """For prediction and evaluation: nothing is dropped or smoothed, kept statistics count."""
         work = super().workspace(rows, threads, objective)
-        options = {"normalization": self.normalization, "running": self.running}
-        return insertion.insert(work, self.loss, **options, training=False)
+        options = {"normalization": self.normalization, "training": False}
+        return insertion.insert(work, self.loss, self.running, **options)
 
     def training_workspace(
         self, rows: int, threads: int, objective: Objective, seed: int, step: int
@@ -65,7 +66,6 @@ class Perceptron(MLP):
         if self.smoothing:  # which may cost more than the unit roundoff's logarithm
             objective = objective._replace(cap=np.inf)
         return insertion.insert(
-            super().workspace(rows, threads, objective), self.loss,
-            normalization=self.normalization, dropout=self.dropout, smoothing=self.smoothing,
-            running=self.running, seed=seed, step=step,
+            super().workspace(rows, threads, objective), self.loss, self.running,
+            normalization=self.normalization, dropout=self.dropout, seed=seed, step=step,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from minitrain.estimator.engine import Engine
 from minitrain.estimator.perceptron import Perceptron
 from minitrain.kernels import activations, epoch
 from minitrain.kernels._jit import COMPILED
-from minitrain.kernels.between import MASK
+from minitrain.kernels.between import BACKWARD, CLOCK, FORWARD, LOSS, MASK
 from minitrain.kernels.layers import PLAIN, STEP
 from minitrain.kernels.memory import aligned_zeros
 from minitrain.kernels.normalization import EPSILON
@@ -50,8 +50,8 @@ def masks_of(model, work, rows=ROWS):
     """Dropout's factors (rows, units) of each hidden layer."""
     found = []
     for l, O in enumerate(model.sizes[1:-1]):
-        starts = work.between.plan[l, MASK] + np.arange(rows) * work.plan[l, STEP]
-        found.append(np.array([work.between.numbers[s : s + O] for s in starts]))
+        starts = work.plan[l, MASK] + np.arange(rows) * work.plan[l, STEP]
+        found.append(np.array([work.numbers[s : s + O] for s in starts]))
     return found
 
 
@@ -147,7 +147,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     data = model.as_data((np.ones((8, 2)), np.zeros(8, int)))
     seen = []
     for step in range(3):
-        work.between.clock[0] = step
+        work.plan[-1, CLOCK] = step
         epoch.loss_gradient(gradient, model.parameters, work, data, np.arange(8))
         seen.append(masks_of(model, work, 8)[0].copy())
     seen = np.array(seen)
@@ -171,7 +171,7 @@ def test_nothing_is_dropped_or_smoothed_in_evaluation():
 
 def test_without_anything_a_workspace_calls_nothing():
     work = make()[0].training_workspace(4, 1, PLAIN, 0, 0)
-    assert work.between[:3] == (0, 0, 0)
+    assert not work.plan[-1, [FORWARD, BACKWARD, LOSS]].any()
 
 
 def test_a_bias_before_batch_normalisation_gets_no_gradient():
