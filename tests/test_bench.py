@@ -296,3 +296,15 @@ def test_readme_tables_of_kernels_and_start():
     text = "\n".join(update.start({"machine": "M", "cores": 2, "date": "D", "rows": [row]}))
     assert "| scikit-learn | **1.50** | 1.00 | 0.10 | 0.40 |" in text
     assert "M, 2 cores, D" in text
+
+
+def test_readme_table_of_the_estimators():
+    update = script("update_readme")
+    score = {"ours": 0.98, "theirs": 0.97, "p": 0.5}
+    figures = {"fit iris batch 32, float64": {"ratio": 12.34}, "predict iris": {"ratio": 10.06},
+               "score iris": score}  # fmt: skip
+    text = "\n".join(update.estimator({"machine": "M", "figures": figures}))
+    assert "|  | iris |" in text
+    assert "| fit, batch 32, float64 | 12.3 × |" in text
+    assert "| predict one row | 10.1 × |" in text
+    assert "| score, and scikit-learn's | 0.980, 0.970 (p 0.50) |" in text

@@ -1,5 +1,6 @@
 """What both estimators share: fitting, the network behind the attributes, prediction."""
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             and 0 < X.size <= _FEW
             and X.flags.c_contiguous
             and "feature_names_in_" not in self.__dict__
-            and np.isfinite(X).all()
+            # A sum of squares that overflows is looked into like one that is not finite.
+            and isfinite(np.vdot(X, X))
         ) or (X is self.__dict__.get("_trusted") and X is not None):
             return X
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
@@ -192,8 +194,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             check_is_fitted(self)
         network = self._current_network()
         rows = self._rows(X, network)
-        if rows is X and type(X) is np.ndarray and X.dtype == network.mlp.dtype:
-            return network.outputs(X if X.flags.c_contiguous else network.as_rows(X))
+        if (
+            rows is X
+            and type(X) is np.ndarray
+            and X.dtype == network.mlp.dtype
+            and X.flags.c_contiguous
+        ):
+            return network.outputs(X)
         if not hasattr(rows, "tocsr"):
             return network.outputs(network.as_rows(rows))
         # Sparse rows become dense a portion at a time.

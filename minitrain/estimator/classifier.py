@@ -216,7 +216,7 @@ feature_names_in_
         if binarizer.y_type_ == "multiclass":
             return classes.take(z.argmax(axis=1))
         if binarizer.y_type_ == "binary" and len(classes) == 2:
-            return classes.take(z[:, 0] > 0)
+            return classes.take(z[:, 0] > 0.0)
         yes = (z > 0).astype(float)
         return binarizer.inverse_transform(yes[:, 0] if z.shape[1] == 1 else yes)
 

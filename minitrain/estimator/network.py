@@ -7,6 +7,7 @@ of its flat parameters, nothing needs to be copied.
 
 import functools
 from itertools import pairwise
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Network:
             loss=LOSS_OF_OUTPUT[out],
             dtype=dtype,
         )
+        self._normalization = self._normalized()
         self._free: list[tuple[int, Workspace]] = []
         self._unlabelled = np.empty(0, np.int64)
         self._unlabelled.flags.writeable = False
@@ -90,12 +92,15 @@ class Network:
 
     def normalization(self) -> dict[str, list[np.ndarray]]:
         """The estimators' attributes of a normalised network, which are views of it."""
+        return {name: list(arrays) for name, arrays in self._normalization.items()}
+
+    def _normalized(self) -> dict[str, list[np.ndarray]]:
         mlp = self.mlp
         if not isinstance(mlp, Perceptron) or mlp.normalization is None:
             return {}
-        found = {"norm_scales_": list(mlp.gains), "norm_shifts_": list(mlp.shifts)}
+        found = {"norm_scales_": mlp.gains, "norm_shifts_": mlp.shifts}
         if mlp.normalization == "batch":
-            found |= {"norm_means_": list(mlp.means), "norm_variances_": list(mlp.variances)}
+            found |= {"norm_means_": mlp.means, "norm_variances_": mlp.variances}
         return found
 
     def initialize(self, activation: str, random: np.random.RandomState) -> None:
@@ -112,35 +117,40 @@ class Network:
             ours[:] = given
 
     def is_that_of(self, estimator: Any) -> bool:
-        """Whether the estimator's arrays are this network's."""
-        coefs, intercepts = estimator.coefs_, estimator.intercepts_
-        if len(coefs) != len(self.mlp.weights):
+        """Whether the estimator's arrays are this network's: asked at every prediction."""
+        mlp, coefs, intercepts = self.mlp, estimator.coefs_, estimator.intercepts_
+        if not len(coefs) == len(mlp.weights) == len(intercepts):
             return False
-        for W, b, ours, our_b in zip(
-            coefs, intercepts, self.mlp.weights, self.mlp.biases, strict=True
-        ):
-            if W is not ours or b is not our_b:
+        for given, ours in zip(coefs, mlp.weights):  # noqa: B905 - strict costs a tenth of it
+            if given is not ours:
                 return False
-        if isinstance(self.mlp, Perceptron):
-            for name, ours in self.normalization().items():
-                if any(a is not b for a, b in zip(getattr(estimator, name), ours, strict=True)):
-                    return False
-        return True
+        for given, ours in zip(intercepts, mlp.biases):  # noqa: B905
+            if given is not ours:
+                return False
+        return (
+            all(
+                all(map(is_, getattr(estimator, name), ours))
+                for name, ours in self._normalization.items()
+            )
+            if self._normalization
+            else True
+        )
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
         """z (n, O) of checked rows (n, I) in C order and the network's dtype."""
         mlp = self.mlp
-        out = np.empty((len(rows), mlp.sizes[-1]), mlp.dtype)
         view = rows.view()
-        view.flags.writeable = False
+        view.setflags(write=False)
         # A workspace is taken from the list and put back: two threads never hold the same.
-        most = min(len(rows), ROWS)
+        n = len(rows)
+        most = n if n < ROWS else ROWS
         try:
             size, work = self._free.pop()
             if size < most:
                 size, work = most, mlp.workspace(most)
         except IndexError:
             size, work = most, mlp.workspace(most)
+        out = np.empty((n, mlp.sizes[-1]), mlp.dtype)
         data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
         epoch.predict(out, mlp.parameters, work, data)
         self._free.append((size, work))
