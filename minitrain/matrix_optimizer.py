@@ -92,7 +92,7 @@ class MatrixOptimizer(Optimizer):
         T, phased, arrays = params.dtype.type, state.phased, state.arrays
         if phased.modifies:
             gradient = reference.modified(
-                gradient, arrays.blocks, phased.columns, phased.modifiers, state.t
+                params, gradient, arrays.blocks, phased.columns, phased.modifiers, state.t
             )
         with np.errstate(all="ignore"):
             for (start, stop), (scale, coupled, decay), (shape, memory) in zip(

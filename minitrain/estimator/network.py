@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import inputs
-from ..kernels import epoch
+from ..kernels import epoch, serving
 from ..kernels.layers import Workspace
 from ..model import MLP
 from .parameters import ENGINE_ACTIVATION
@@ -61,7 +61,7 @@ class Network:
         self, sizes: list[int], activation: str, out: str, dtype: Any, **inserted: Any
     ) -> None:
         self.inserted = inserted
-        kind = functools.partial(Perceptron, **inserted) if any(inserted.values()) else MLP
+        kind: Any = functools.partial(Perceptron, **inserted) if any(inserted.values()) else MLP
         self.mlp: MLP = kind(
             sizes,
             ENGINE_ACTIVATION.get(activation, activation),
@@ -69,6 +69,7 @@ class Network:
             dtype=dtype,
         )
         self._normalization = self._normalized()
+        self._plain = type(self.mlp) is MLP  # nothing stands between its layers
         self._free: list[tuple[int, Workspace]] = []
         self._unlabelled = np.empty(0, np.int64)
         self._unlabelled.flags.writeable = False
@@ -151,8 +152,11 @@ class Network:
         except IndexError:
             size, work = most, mlp.workspace(most)
         out = np.empty((n, mlp.sizes[-1]), mlp.dtype)
-        data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
-        epoch.predict(out, mlp.parameters, work, data)
+        if self._plain:
+            serving.predict(out, view, mlp.parameters, work.numbers, work.plan, work.product, size)
+        else:
+            data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
+            epoch.predict(out, mlp.parameters, work, data)
         self._free.append((size, work))
         return out
 
