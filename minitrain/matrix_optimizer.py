@@ -16,7 +16,7 @@ from .kernels.matrix import get as get_rule
 from .model import Block
 from .optimizer import Optimizer, OptimizerState, check_flat, check_step, ranges_of
 
-_POSSIBLE = {"noise", "noise_decay", "noise_seed", "centralize", "clip_value", "clip_norm",
+_POSSIBLE = {"l1", "noise", "noise_decay", "noise_seed", "centralize", "clip_value", "clip_norm",
              "clip_global_norm", "layer_lr"}  # fmt: skip
 
 
