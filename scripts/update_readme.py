@@ -124,7 +124,8 @@ def source(result, script):
     versions = [f"{name} {v}" for name, v in result.get("versions", {}).items()
                 if name != "minitrain"]  # fmt: skip
     parts = [result["machine"]]
-    parts += [f"{result['cores']} cores"] if "cores" in result else []
+    cores = result.get("cores")
+    parts += [f"{cores} core{'s' if cores > 1 else ''}"] if cores else []
     parts += [result["date"]] if "date" in result else []
     parts += [f"commit {result['commit']}"] if result.get("commit") else []
     return f"`python3 scripts/{script}`: {', '.join([*parts, *versions])}."
