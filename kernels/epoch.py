@@ -17,12 +17,14 @@ from numba import from_dtype, typeof, types
 
 from . import layers
 from ._jit import COMPILED, address_of, inline, jit
+from .between import BACKWARD, CLOCK, FORWARD
 from .borrow import borrowed
 from .fuse import call
 from .gemm import MOST_ROWS, PANEL, Panels, panel_width, place
 from .layers import (
     B_,
     I_,
+    NB_,
     O_,
     SIZE,
     W_,
@@ -39,7 +41,7 @@ from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
 from .random import shuffle, words
 from .threads import EVEN, ODD, WEIGHTS, abort, give_back, meet, places, share, take
-from .tile import lanes, load, load_double, prefetch, store
+from .tile import address, lanes, load, load_double, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
 # in the loss, if they differ.  What is not used has no rows.
@@ -135,6 +137,14 @@ def into_panels(panels, i, values, v, n):
 
 
 @inline
+def out_of_panels(out, o, panels, i, n):
+    """out[o : o + n] = row i of panels."""
+    width = panel_width(panels.numbers)
+    for j in range(0, n, width):
+        copy_row(out, o + j, panels.numbers, place(panels, i, j), min(n - j, width))
+
+
+@inline
 def gather(work, data, rows, begin, end):
     """Copy rows[begin … end] of the data into the workspace."""
     layers = work.plan.shape[0] - 1
@@ -204,6 +214,16 @@ def layer_pass(product, theta, work, l, B, columns, phase, team):
     return meet(shared, threads)
 
 
+@inline
+def follow_up(kernel, theta, work, l, B, team):
+    """What stands behind a layer's product, if anything, for this thread's share of the rows."""
+    if not kernel:
+        return True
+    begin, end = share(B, MOST_ROWS, team.thread, team.threads)
+    call(kernel, (address(theta), work, l, begin, end))
+    return meet(team.shared, team.threads)
+
+
 @jit(by_address=True)
 def pass_batch(theta, work, data, rows, with_gradient, team):
     """Gather, forward and loss of a mini-batch; and dz of all layers.
@@ -222,6 +242,9 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
     for l in range(layers):
         if not layer_pass(layer_forward, theta, work, l, B, work.plan[l, O_], phase, team):
             return
+        after = work.plan[layers, FORWARD] if l < layers - 1 else 0
+        if not follow_up(after, theta, work, l, B, team):
+            return
         phase = EVEN + ODD - phase
     begin, end = share(B, lanes(theta), thread, threads)
     if begin < end:
@@ -231,6 +254,8 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
         return
     for l in range(layers - 1, 0, -1):
         if not layer_pass(layer_backward, theta, work, l, B, work.plan[l, I_], phase, team):
+            return
+        if not follow_up(work.plan[layers, BACKWARD], theta, work, l - 1, B, team):
             return
         phase = EVEN + ODD - phase
 
@@ -326,11 +351,10 @@ def predict(out, theta, work, data):
             into_panels(x, r, data.X, (start + r) * I, I)
         for l in range(layers):
             layer_forward(theta, work, l, 0, B, 0, work.plan[l, O_], 0)
-        width = panel_width(out)
+            if work.plan[layers, FORWARD] and l < layers - 1:
+                call(work.plan[layers, FORWARD], (address(theta), work, l, 0, B))
         for r in range(B):
-            for j in range(0, O, width):
-                at = (start + r) * O + j
-                copy_row(out, at, work.numbers, place(y, r, j), min(O - j, width))
+            out_of_panels(out, (start + r) * O, y, r, O)
 
 
 @inline
@@ -367,10 +391,10 @@ def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
         if last == p[I_]:
             bias_gradient(gradient, work, l, B)
             if alike:
-                block[1] += p[O_]
+                block[1] += p[NB_]
         call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
         if last == p[I_] and not alike:
-            block[0], block[1] = p[B_], p[B_] + p[O_]
+            block[0], block[1] = p[B_], p[B_] + p[NB_]
             call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
         had += 1
         part = take(team, WEIGHTS, parts, had)
@@ -478,6 +502,8 @@ def train(
             loss, right = summed(work, B)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
+        if leads:
+            work.plan[work.plan.shape[0] - 1, CLOCK] += 1
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
             copy_row(good, begin, evaluated, begin, end - begin)

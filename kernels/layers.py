@@ -15,6 +15,8 @@ import numpy as np
 
 from . import activations as f
 from ._jit import inline
+from .between import COLUMNS
+from .between import LOSS as AFTER_LOSS
 from .fuse import call
 from .gemm import (
     DEPTH,
@@ -35,13 +37,13 @@ from .simd import fma
 from .tile import address, lanes, load, splat, total
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
-# or targets, panels of B rows; loss and right (B,): of each row; scratch: of each thread.  The last
-# four say where the large kernels are: called there, they are compiled once and not into each
-# caller.
+# or targets, panels of B rows; loss and right (B,): of each row; scratch: of each thread.  running:
+# see between.py.  The four before it say where the large kernels are: called there, they are
+# compiled once and not into each caller.
 Workspace = namedtuple(
     "Workspace",
     "numbers labels targets loss right scratch plan objective "
-    "product weight_product row_losses pass_batch",
+    "product weight_product row_losses pass_batch running",
 )
 
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
@@ -52,11 +54,13 @@ Workspace = namedtuple(
 Objective = namedtuple("Objective", "scale shown cap l2 decay")
 PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
-# Columns of the plan (L + 1, 9), a row per layer.  In the flat parameters: where W (I, O) and
+# Columns of the plan (L + 1, COLUMNS), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where the panels of y (B, O), z (B, O) and dz (B, O) start, one
 # SIZE after the other.  The activation's code.  z is y unless the activation's derivative is
-# computed from z.  The last row is the input: its y is x (B, I).
-W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE = range(9)
+# computed from z.  The last row is the input: its y is x (B, I).  b is the first of NB numbers
+# (normalisation has 3 O of them, see insertion.py), whose derivatives by row are in O columns of
+# panels each, from DB on: dz itself for b alone.  More columns: between.py.
+W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_ = range(11)
 
 
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
@@ -66,7 +70,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
     """
     layers, lanes = len(sizes) - 1, LINE // np.dtype(dtype).itemsize
     width = PANEL * lanes
-    plan = np.zeros((layers + 1, 9), np.int64)
+    plan = np.zeros((layers + 1, COLUMNS), np.int64)
     plan[:, SIZE] = size = _up(rows, MOST_ROWS) * width
     parameters = numbers = 0
 
@@ -84,6 +88,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         if codes[l] in (f.GELU, f.SILU):
             plan[l, Z_] = reserve(O)
         plan[l, DZ_] = reserve(O)
+        plan[l, [NB_, DB_]] = O, plan[l, DZ_]
     return Workspace(
         aligned_zeros(numbers, dtype),
         np.zeros(rows, np.int64),
@@ -97,11 +102,24 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         weight_product_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
         0,  # epoch.workspace says where
+        np.empty(0, dtype),
     )
 
 
 def _up(n, unit):
     return -(-n // unit) * unit
+
+
+@inline
+def at(work, p, start, r, j):
+    """Where row r, column j is of what starts at ``start`` in panels of a layer of the plan p."""
+    return place(Panels(work.numbers, start, p[SIZE]), r, j)
+
+
+@inline
+def length_of(p, columns, lanes):
+    """How many numbers so many columns of panels take."""
+    return (columns + PANEL * lanes - 1) // (PANEL * lanes) * p[SIZE]
 
 
 @inline
@@ -165,6 +183,9 @@ def output_loss(work, begin, end, B, thread):
         work.row_losses,
         (dz, work.loss, work.right, z, work.labels, targets, scratch, begin, end, p[O_], B),
     )
+    after = work.plan[work.plan.shape[0] - 1, AFTER_LOSS]
+    if after:
+        call(after, (work, begin, end, B))
 
 
 @inline
@@ -225,5 +246,7 @@ def weight_gradient(gradient, work, l, first, last, B):
 def bias_gradient(gradient, work, l, B):
     """db = the sum of the rows of dz."""
     p = work.plan[l]
-    dz = Panels(address(work.numbers), p[DZ_], p[SIZE])
-    column_sums(address(gradient), p[B_], dz, B, p[O_])
+    length = length_of(p, p[O_], lanes(gradient))
+    for q in range(p[NB_] // p[O_]):
+        db = Panels(address(work.numbers), p[DB_] + q * length, p[SIZE])
+        column_sums(address(gradient), p[B_] + q * p[O_], db, B, p[O_])

@@ -1,7 +1,7 @@
 """What may happen to a gradient before the optimizer sees it: noise, centralisation, clipping.
 
-The gradient is changed in place, portion by portion (see phases.py), in this order.  All of it
-comes after accumulation and before coupled weight decay.
+The gradient is changed in place, portion by portion (see phases.py), in this order; last the L1
+penalty is added.  All of it comes after accumulation and before coupled weight decay.
 """
 
 from collections import namedtuple
@@ -18,9 +18,9 @@ from .tile import lanes, load, store
 
 # clip_* are inf where they are off; ``centralize`` is 0 or 1; ``seed`` is of the noise.
 Modifiers = namedtuple(
-    "Modifiers", "clip_value clip_norm clip_global_norm centralize noise noise_decay seed"
+    "Modifiers", "clip_value clip_norm clip_global_norm centralize noise noise_decay seed l1"
 )
-OFF = Modifiers(np.inf, np.inf, np.inf, 0, 0.0, 0.0, 0)
+OFF = Modifiers(np.inf, np.inf, np.inf, 0, 0.0, 0.0, 0, 0.0)
 
 _NOISE = 0x4015E  # purpose of the random words
 
@@ -108,7 +108,14 @@ def scale_down(g, norm, most):
 
 
 @inline
-def modify(gradient, phased, first, last, begin, end, step, team):
+def add_signs(g, p, l1):
+    """The gradient of l1 · Σ|p|, with 0 at 0."""
+    for i in range(g.size):
+        g[i] += l1 * np.sign(p[i])
+
+
+@inline
+def modify(theta, gradient, phased, first, last, begin, end, step, team):
     """Change the gradient of blocks ``first … last``; ``begin … end`` are this thread's portions.
 
     False if a thread has given up.
@@ -149,6 +156,11 @@ def modify(gradient, phased, first, last, begin, end, step, team):
             scale_down(gradient[portions[q, 0] : portions[q, 1]], norm, most)
         if not meet(team.shared, team.threads):  # all have read, before others are written
             return False
+    if m.l1 > 0.0:
+        for q in range(begin, end):
+            if phased.columns[portions[q, 2]]:  # a weight matrix
+                part = slice(portions[q, 0], portions[q, 1])
+                add_signs(gradient[part], theta[part], gradient.dtype.type(m.l1))
     return True
 
 

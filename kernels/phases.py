@@ -17,7 +17,7 @@ import numpy as np
 from ._jit import inline, jit
 from .fuse import State, call
 from .gemm import MOST_ROWS
-from .layers import B_, I_, O_, W_, bias_gradient, weight_gradient
+from .layers import B_, I_, NB_, O_, W_, bias_gradient, weight_gradient
 from .modifiers import add_partials, modify, square_sum
 from .threads import meet, share
 
@@ -44,7 +44,7 @@ def apply_phases(theta, gradient, state, phased, descend, rate, step, first, las
     """Update blocks ``first … last``, whose gradient is complete; False if a thread gave up."""
     begin, end = share(phased.firsts[last] - phased.firsts[first], 1, team.thread, team.threads)
     begin, end = begin + phased.firsts[first], end + phased.firsts[first]
-    if phased.modifies and not modify(gradient, phased, first, last, begin, end, step, team):
+    if phased.modifies and not modify(theta, gradient, phased, first, last, begin, end, step, team):
         return False
     if phased.terms and not sum_up(
         theta, gradient, state, phased, rate, first, last, begin, end, team
@@ -99,7 +99,8 @@ def sum_up(theta, gradient, state, phased, rate, first, last, begin, end, team):
             call(phased.settle, (phased.rows[k], phased.kept[k], sums))
             if phased.more_terms and phased.one_group:
                 for other in range(1, phased.rows.shape[0]):
-                    phased.rows[other] = phased.rows[0]
+                    for i in range(phased.rows.shape[1]):
+                        phased.rows[other, i] = phased.rows[0, i]
     if not meet(team.shared, team.threads):
         return False
     if not phased.more_terms:
@@ -200,7 +201,7 @@ def gather_gradient(gradient, theta, work, data, rows, phased, team):
             add_part(gradient, phased.spare, p[W_] + first * p[O_], p[W_] + last * p[O_], weight,
                      start == 0)  # fmt: skip
             if team.thread == team.threads - 1:
-                add_part(gradient, phased.spare, p[B_], p[B_] + p[O_], weight, start == 0)
+                add_part(gradient, phased.spare, p[B_], p[B_] + p[NB_], weight, start == 0)
         if not meet(team.shared, team.threads):  # the next part overwrites the workspace
             return False
     if team.thread == 0:

@@ -134,6 +134,7 @@ def in_order(values: object) -> np.ndarray:
 
 
 def modified(
+    theta: np.ndarray,
     gradient: np.ndarray,
     blocks: np.ndarray,
     columns: np.ndarray,
@@ -169,4 +170,8 @@ def modified(
             factor = (modifiers.clip_global_norm if whole else modifiers.clip_norm) / (norm + 1e-6)
             if factor < 1.0:
                 part *= T(factor)
+    if modifiers.l1 > 0.0:
+        for (start, stop), O in zip(blocks, columns, strict=True):
+            if O:
+                gradient[start:stop] += T(modifiers.l1) * np.sign(theta[start:stop])
     return gradient

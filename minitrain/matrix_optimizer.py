@@ -16,6 +16,9 @@ from .kernels.matrix import get as get_rule
 from .model import Block
 from .optimizer import Optimizer, OptimizerState, check_flat, check_step, look_ahead, ranges_of
 
+_POSSIBLE = {"l1", "noise", "noise_decay", "noise_seed", "centralize", "clip_value", "clip_norm",
+             "clip_global_norm", "layer_lr"}  # fmt: skip
+
 
 class MatrixOptimizer(Optimizer):
     """A matrix rule and its hyperparameters, e.g. ``mt.optimizers.Muon(lr=0.02)``.
@@ -93,7 +96,7 @@ class MatrixOptimizer(Optimizer):
         T, phased, arrays = params.dtype.type, state.phased, state.arrays
         if phased.modifies:
             gradient = reference.modified(
-                gradient, arrays.blocks, phased.columns, phased.modifiers, state.t
+                params, gradient, arrays.blocks, phased.columns, phased.modifiers, state.t
             )
         with np.errstate(all="ignore"):
             for (start, stop), (scale, coupled, decay), (shape, memory) in zip(

@@ -108,10 +108,16 @@ class MLP:
         start = 0
         for layer, (I, O) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
             self.blocks.append(Block(f"weights[{layer}]", start, start + I * O, (I, O)))
-            self.blocks.append(Block(f"biases[{layer}]", start + I * O, start + I * O + O, (O,)))
-            start += I * O + O
+            start += I * O
+            n = self._bias_numbers(layer)
+            self.blocks.append(Block(f"biases[{layer}]", start, start + n, (n,)))
+            start += n
         self._adopt(aligned_zeros(start, self.dtype))
         self._initialize()
+
+    def _bias_numbers(self, layer: int) -> int:
+        """How many numbers stand behind a layer's weights: its bias."""
+        return self.sizes[layer + 1]
 
     def _adopt(self, parameters: np.ndarray) -> None:
         self.parameters = parameters

@@ -32,6 +32,9 @@ class Modifiers:
     clip_norm, clip_global_norm
         Multiply a gradient whose Euclidean norm n is larger by clip / (n + 1e-6): of each weight
         matrix and bias vector by itself, or of all parameters together (torch's clip_grad_norm_).
+    l1
+        Add l1 · sign(w) to the gradients of weights, not of biases: the penalty l1 · Σ|w|.  As
+        weight_decay, it comes after clipping and is not in the reported loss.
     cautious
         Make no step where the rule's direction and the gradient disagree in sign, longer ones
         elsewhere (Liang et al. 2024, arXiv 2411.16085).
@@ -59,6 +62,7 @@ class Modifiers:
     clip_value: float | None = None
     clip_norm: float | None = None
     clip_global_norm: float | None = None
+    l1: float | None = None
     cautious: bool = False
     lookahead: int | None = None
     lookahead_alpha: float = 0.5
@@ -71,6 +75,7 @@ class Modifiers:
     def __post_init__(self) -> None:
         for name in ("noise", "clip_value", "clip_norm", "clip_global_norm", "sam"):
             _check(name, getattr(self, name), "above 0", lambda x: x > 0)
+        _check("l1", self.l1, "at least 0", lambda x: x >= 0)
         _check("noise_decay", self.noise_decay, "at least 0", lambda x: x >= 0)
         _check("lookahead_alpha", self.lookahead_alpha, "above 0, up to 1", lambda x: 0 < x <= 1)
         _check("ema", self.ema, "[0, 1)", lambda x: 0 <= x < 1)
@@ -96,7 +101,8 @@ class Modifiers:
     @property
     def changes_gradient(self) -> bool:
         clips = (self.clip_value, self.clip_norm, self.clip_global_norm)
-        return self.noise is not None or self.centralize or any(c is not None for c in clips)
+        changes = self.noise is not None or self.l1 is not None or self.centralize
+        return changes or any(c is not None for c in clips)
 
     @property
     def averages(self) -> bool:

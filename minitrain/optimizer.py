@@ -206,7 +206,7 @@ class Optimizer:
         state.t += 1
         if phased.modifies:
             gradient = reference.modified(
-                gradient, state.arrays.blocks, phased.columns, phased.modifiers, state.t
+                params, gradient, state.arrays.blocks, phased.columns, phased.modifiers, state.t
             )
         reference.step_reference(
             params, gradient, state.arrays, self.lr, state.t, self._rule, self.variant, phased.kept

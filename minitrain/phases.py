@@ -47,6 +47,7 @@ def prepare(
         noise=0.0 if m.noise is None else float(m.noise),
         noise_decay=float(m.noise_decay),
         seed=m.noise_seed,
+        l1=0.0 if m.l1 is None else float(m.l1),
     )
     slow = aligned_zeros(params.size if m.lookahead else 0, params.dtype)
     slow[:] = params[: slow.size]

@@ -3,9 +3,10 @@
     python3 scripts/update_readme.py            # docs/benchmarks/*.json -> README.md
     python3 scripts/update_readme.py --check    # exit code 1 if the README says something else
 
-The figures come from docs/benchmarks/epoch.json, kernels.json and start.json, which the scripts
-bench_epoch.py, bench_kernels.py and bench_start.py write (--json).  In the README each table stands
-between <!-- bench:epoch --> and <!-- /bench:epoch -->; there must be one for each file.
+The figures come from docs/benchmarks/epoch.json, kernels.json, start.json and estimator.json, which
+bench_epoch.py, bench_kernels.py, bench_start.py and bench_estimator.py write (--json).  In the
+README each table stands between <!-- bench:epoch --> and <!-- /bench:epoch -->; there must be one
+for each file.
 """
 
 import argparse
@@ -66,7 +67,34 @@ def start(result):
     ]
 
 
-TABLES = {"epoch": epoch, "kernels": kernels, "start": start}
+def estimator(result):
+    figures = result["figures"]
+    data = list(dict.fromkeys(name.split()[1] for name in figures))
+    settings = list(
+        dict.fromkeys(name.split(" ", 2)[2] for name in figures if name.startswith("fit "))
+    )
+    rows = [
+        [f"fit, {setting}", *[times(figures[f"fit {name} {setting}"]["ratio"]) for name in data]]
+        for setting in settings
+    ]
+    rows.append(["predict one row", *[times(figures[f"predict {name}"]["ratio"]) for name in data]])
+    scores = [figures.get(f"score {name}") for name in data]
+    if all(scores):
+        cells = [f"{s['ours']:.3f}, {s['theirs']:.3f} (p {s['p']:.2f})" for s in scores]
+        rows.append(["score, and scikit-learn's", *cells])
+    return [
+        "Times faster than scikit-learn at its default parameters, side by side on the same core; "
+        "the scores are means over 20 splits:",
+        *markdown(["", *data], rows),
+        source(result, "bench_estimator.py"),
+    ]
+
+
+def times(ratio):
+    return f"{ratio:.3g} ×"
+
+
+TABLES = {"epoch": epoch, "kernels": kernels, "start": start, "estimator": estimator}
 
 
 def micro_or_dash(value):
@@ -96,7 +124,8 @@ def source(result, script):
     versions = [f"{name} {v}" for name, v in result.get("versions", {}).items()
                 if name != "minitrain"]  # fmt: skip
     parts = [result["machine"]]
-    parts += [f"{result['cores']} cores"] if "cores" in result else []
+    cores = result.get("cores")
+    parts += [f"{cores} core{'s' if cores > 1 else ''}"] if cores else []
     parts += [result["date"]] if "date" in result else []
     parts += [f"commit {result['commit']}"] if result.get("commit") else []
     return f"`python3 scripts/{script}`: {', '.join([*parts, *versions])}."

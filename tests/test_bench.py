@@ -330,3 +330,15 @@ def test_comparing_gets_its_tables():
     assert update.updated(text, {"study": study, "honesty": honesty}) == text
     with pytest.raises(SystemExit, match=r"comparing\.md"):
         update.updated("", {"study": study})
+
+
+def test_readme_table_of_the_estimators():
+    update = script("update_readme")
+    score = {"ours": 0.98, "theirs": 0.97, "p": 0.5}
+    figures = {"fit iris batch 32, float64": {"ratio": 12.34}, "predict iris": {"ratio": 10.06},
+               "score iris": score}  # fmt: skip
+    text = "\n".join(update.estimator({"machine": "M", "figures": figures}))
+    assert "|  | iris |" in text
+    assert "| fit, batch 32, float64 | 12.3 × |" in text
+    assert "| predict one row | 10.1 × |" in text
+    assert "| score, and scikit-learn's | 0.980, 0.970 (p 0.50) |" in text

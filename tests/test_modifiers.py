@@ -24,6 +24,7 @@ ALL = [
     ("adam", {"clip_value": 0.5}),
     ("adam", {"clip_norm": 0.5}),
     ("adam", {"clip_global_norm": 0.5}),
+    ("adam", {"l1": 0.1}),
     ("adam", {"centralize": True}),
     ("adam", {"noise": 0.1}),
     ("adam", {"lookahead": 3}),
@@ -32,7 +33,17 @@ ALL = [
     ("adam", {"swa_start": 4, "swa_every": 2}),
     ("adam", {"layer_lr": (0.5, 2.0)}),
     ("lamb", {"cautious": False, "ema": 0.5, "clip_global_norm": 0.1}),
-    ("nadam", {"cautious": True, "ema": 0.5, "clip_norm": 0.1, "noise": 0.01, "centralize": True}),
+    (
+        "nadam",
+        {
+            "cautious": True,
+            "ema": 0.5,
+            "clip_norm": 0.1,
+            "noise": 0.01,
+            "centralize": True,
+            "l1": 0.01,
+        },
+    ),
     ("novograd", {"lookahead": 2, "lookahead_alpha": 0.3, "clip_value": 0.1}),
     ("schedule_free_adamw", {"clip_global_norm": 0.5}),
     # Wrappers compose with rules that have sums, or a point of evaluation, and with each other.
@@ -121,6 +132,18 @@ def test_clipping_comes_before_coupled_decay():
     sgd.step(theta, np.full(3, 5.0), sgd.init(theta))
     expected = 1.0 - 10.0 - 5.0 * 1e-3 / (np.sqrt(75.0) + 1e-6)
     np.testing.assert_allclose(theta, expected, rtol=1e-14)
+
+
+def test_live_l1(torch):
+    sgd = optimizers.SGD(lr=1.0, l1=0.25, clip_global_norm=1e-3)
+    theta = np.linspace(-1, 1, P)
+    theta[3] = 0.0
+    moved, g = theta.copy(), gradients(1)[0]
+    sgd.step(moved, g, sgd.init(theta, BLOCKS))
+    p = torch.tensor(theta, requires_grad=True)
+    sum(p[b.start : b.stop].abs().sum() for b in BLOCKS if not b.is_bias).mul(0.25).backward()
+    clipped = g * 1e-3 / (np.linalg.norm(g) + 1e-6)  # the penalty is not
+    np.testing.assert_allclose(theta - moved, clipped + p.grad.numpy(), rtol=1e-12)
 
 
 def test_centralize_leaves_biases_alone():

@@ -287,7 +287,7 @@ def _optimizers(asked: list[str]) -> list[str]:
     if len(chosen) < 2 or "all" in chosen:
         raise CommandError(
             f"--optimizers: {','.join(asked)!r}; accepted: all, or at least two of "
-            f"{', '.join([*known, *matrices])}"
+            f"{', '.join(known)}"
         )
     return chosen
 

@@ -1,5 +1,6 @@
 """What both estimators share: fitting, the network behind the attributes, prediction."""
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import lbfgs
 from .callbacks import CallbackSupportMixin, Hooks, managed
-from .network import ROWS, Network
-from .parameters import CONSTRAINTS, check_parameters, hidden_sizes, is_stochastic
+from .network import NORMALIZATION, ROWS, Network, inserted
+from .parameters import (
+    CONSTRAINTS,
+    check_parameters,
+    check_together,
+    hidden_sizes,
+    is_stochastic,
+)
 from .stochastic import Fit
 from .targets import as_data
 
@@ -39,6 +46,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         validation: tuple[Any, Any, Any] = (None, None, None),
     ) -> "BaseMLP":
         hidden = hidden_sizes(self)
+        check_together(self)
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         given = X, y
         X, y = self._validate_input(X, y, incremental, reset=first_pass)
@@ -55,7 +63,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if first_pass:
             network = self._start(sizes, X.dtype, random)
         else:
-            network = self._current_network()
+            network = self._going_on()
             if list(network.mlp.sizes) != sizes:
                 raise ValueError(
                     f"hidden_layer_sizes: the fitted network has layers {network.mlp.sizes}, asked "
@@ -88,7 +96,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._out_activation()
-        network = Network(sizes, self.activation, self.out_activation_, dtype)
+        for name in NORMALIZATION:
+            self.__dict__.pop(name, None)
+        network = Network(sizes, self.activation, self.out_activation_, dtype, **inserted(self))
         network.initialize(self.activation, random)
         self._adopt(network)
         self._optimizer_state: Any = None
@@ -121,6 +131,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _adopt(self, network: Network) -> None:
         self._network = network
         self.coefs_, self.intercepts_ = list(network.mlp.weights), list(network.mlp.biases)
+        for name, arrays in network.normalization().items():
+            setattr(self, name, arrays)
+
+    def _going_on(self) -> Network:
+        """The fitted network, to train on with what stands between its layers now."""
+        network, wanted = self._current_network(), inserted(self)
+        fitted = network.inserted["normalization"]
+        if fitted != wanted["normalization"]:
+            raise ValueError(
+                f"normalization: the fitted network has {fitted!r}, asked for is "
+                f"{self.normalization!r}; accepted with warm_start and partial_fit: the same"
+            )
+        if network.inserted != wanted:
+            network = Network.of(self)
+            self._adopt(network)
+        return network
 
     def _current_network(self) -> Network:
         network = self.__dict__.get("_network")
@@ -132,11 +158,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _fitted_attributes(self) -> dict[str, Any]:
         """For callbacks that want the estimator as if fit had ended now."""
-        return {
-            "coefs_": [W.copy() for W in self.coefs_],
-            "intercepts_": [b.copy() for b in self.intercepts_],
-            "loss_curve_": list(self.loss_curve_),
-        }
+        found: dict[str, Any] = {"loss_curve_": list(self.loss_curve_)}
+        for name in ("coefs_", "intercepts_", *NORMALIZATION):
+            if hasattr(self, name):
+                found[name] = [array.copy() for array in getattr(self, name)]
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -156,7 +182,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             and 0 < X.size <= _FEW
             and X.flags.c_contiguous
             and "feature_names_in_" not in self.__dict__
-            and np.isfinite(X).all()
+            # A sum of squares that overflows is looked into like one that is not finite.
+            and isfinite(np.vdot(X, X))
         ) or (X is self.__dict__.get("_trusted") and X is not None):
             return X
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
@@ -167,8 +194,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             check_is_fitted(self)
         network = self._current_network()
         rows = self._rows(X, network)
-        if rows is X and type(X) is np.ndarray and X.dtype == network.mlp.dtype:
-            return network.outputs(X if X.flags.c_contiguous else network.as_rows(X))
+        if (
+            rows is X
+            and type(X) is np.ndarray
+            and X.dtype == network.mlp.dtype
+            and X.flags.c_contiguous
+        ):
+            return network.outputs(X)
         if not hasattr(rows, "tocsr"):
             return network.outputs(network.as_rows(rows))
         # Sparse rows become dense a portion at a time.

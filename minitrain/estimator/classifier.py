@@ -63,6 +63,22 @@ class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
         scikit-learn's own callbacks go through ``set_callbacks`` (scikit-learn 1.9).
     threads
         That share the work of a step; None: as many as pay.  The result is the same.
+    dropout
+        Share of the hidden units that are left out at each step of the training.
+    normalization
+        Of the hidden layers, between weights and activation: None, "layer" or "batch", with
+        torch's conventions (epsilon 1e-5, a tenth of each batch into the running statistics).
+    label_smoothing
+        Share of a target that is given to all classes alike (or to no and yes).
+    l1
+        Adds l1 · sign(w) to the gradient of each weight; unlike alpha it is not divided by the
+        rows of the mini-batch, and is not part of the reported loss.
+    weight_decay
+        Decoupled (as in AdamW): each step takes rate · weight_decay · w off the weights.
+    clip_global_norm
+        Longer gradients are shortened to this Euclidean norm.
+    ema
+        Decay of an exponential moving average of the weights, which takes their place.
 
     Attributes
     ----------
@@ -71,6 +87,8 @@ class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
         seconds, and validation_loss and validation_score where there is validation data.
     stop_reason_
         Why the last fit ended.
+    norm_scales_, norm_shifts_, norm_means_, norm_variances_
+        With ``normalization``: an array for each hidden layer; the last two of batches.
     classes_, coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_, \
 best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, \
 feature_names_in_
@@ -113,6 +131,13 @@ feature_names_in_
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        label_smoothing: float = 0.0,
+        l1: float = 0.0,
+        weight_decay: float | None = None,
+        clip_global_norm: float | None = None,
+        ema: float | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -144,6 +169,13 @@ feature_names_in_
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.dropout = dropout
+        self.normalization = normalization
+        self.label_smoothing = label_smoothing
+        self.l1 = l1
+        self.weight_decay = weight_decay
+        self.clip_global_norm = clip_global_norm
+        self.ema = ema
 
     @fit_context
     def fit(
@@ -184,7 +216,7 @@ feature_names_in_
         if binarizer.y_type_ == "multiclass":
             return classes.take(z.argmax(axis=1))
         if binarizer.y_type_ == "binary" and len(classes) == 2:
-            return classes.take(z[:, 0] > 0)
+            return classes.take(z[:, 0] > 0.0)
         yes = (z > 0).astype(float)
         return binarizer.inverse_transform(yes[:, 0] if z.shape[1] == 1 else yes)
 

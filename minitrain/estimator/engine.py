@@ -13,6 +13,7 @@ from ..kernels.memory import aligned_zeros
 from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
 from ..optimizer import Optimizer, OptimizerState
+from .perceptron import Perceptron
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
@@ -41,7 +42,7 @@ def objective_of(mlp: MLP, alpha: float, decay: np.ndarray) -> Objective:
 
 
 class Engine:
-    """The arrays of one fit.  ``state`` may come from an earlier one."""
+    """The arrays of one fit.  ``state`` may come from an earlier one; ``seed`` is dropout's."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Engine:
         alpha: float,
         threads: int | None,
         state: OptimizerState | None = None,
+        seed: int = 0,
     ) -> None:
         if isinstance(optimizer, MatrixOptimizer):
             raise ValueError(
@@ -73,11 +75,15 @@ class Engine:
         flops = 6 * mlp.n_parameters * batch_size
         # A call of so few epochs is over before a second thread has paid for its start.
         given = 1 if threads is None and flops < _WORTH_SHARING else threads
-        most = choose_threads(given, flops)
+        alone = isinstance(mlp, Perceptron) and mlp.measures_batches
+        most = 1 if alone else choose_threads(given, flops)
         self._pace = Pace(most, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
-        self._work = mlp.workspace(batch_size, most, objective)
+        if isinstance(mlp, Perceptron):
+            self._work = mlp.training_workspace(batch_size, most, objective, seed, self.state.t)
+        else:
+            self._work = mlp.workspace(batch_size, most, objective)
         self._nothing = epoch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)

@@ -4,14 +4,46 @@ Every form computes from raw rows what the estimator does: probabilities of a cl
 classes, or one per label), numbers of a regressor.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..kernels.normalization import EPSILON
 from .parameters import ENGINE_ACTIVATION
 
 _OUT = {"softmax": "softmax", "logistic": "sigmoid", "identity": "identity", "exp": "exp"}
+
+
+class Normalized(NamedTuple):
+    """What stands between the product of a layer and its activation; ``mean`` for batches alone."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    mean: np.ndarray | None
+    variance: np.ndarray | None
+
+
+def normalizations(estimator: Any) -> list[Normalized | None]:
+    """One for each layer; the last has none."""
+    hidden = len(estimator.coefs_) - 1
+    if not hasattr(estimator, "norm_scales_"):
+        return [None] * (hidden + 1)
+    none = [None] * hidden
+    kept = [getattr(estimator, f"norm_{n}_", none) for n in ("means", "variances")]
+    parts = zip(estimator.norm_scales_, estimator.norm_shifts_, *kept, strict=True)
+    return [*(Normalized(*part) for part in parts), None]
+
+
+def folded(estimator: Any) -> list[tuple[np.ndarray, np.ndarray, str, Normalized | None]]:
+    """`layers` and their normalisation; that of batches, which is fixed now, is in W and b."""
+    found = []
+    for (W, b, name), norm in zip(layers(estimator), normalizations(estimator), strict=True):
+        if norm is not None and norm.mean is not None:
+            factor = norm.scale / np.sqrt(norm.variance + W.dtype.type(EPSILON))
+            W, b, norm = W * factor, (b - norm.mean) * factor + norm.shift, None
+        found.append((W, b, name, norm))
+    return found
 
 
 def layers(estimator: Any) -> list[tuple[np.ndarray, np.ndarray, str]]:
@@ -26,11 +58,22 @@ def to_torch(estimator: Any) -> dict[str, np.ndarray]:
     """Arrays named as the ``state_dict`` of ``nn.Sequential(Linear, activation, Linear, …)``.
 
     ``model.load_state_dict({k: torch.from_numpy(v) for k, v in clf.to_torch().items()})``
+
+    With normalization, LayerNorm or BatchNorm1d stands between each Linear and its activation.
     """
-    found = {}
-    for i, (W, b, _) in enumerate(layers(estimator)):
-        found[f"{2 * i}.weight"] = np.ascontiguousarray(W.T)
-        found[f"{2 * i}.bias"] = b.copy()
+    found, place = {}, 0
+    for (W, b, _), norm in zip(layers(estimator), normalizations(estimator), strict=True):
+        found[f"{place}.weight"] = np.ascontiguousarray(W.T)
+        found[f"{place}.bias"] = b.copy()
+        if norm is not None:
+            place += 1
+            found[f"{place}.weight"] = norm.scale.copy()
+            found[f"{place}.bias"] = norm.shift.copy()
+            if norm.mean is not None and norm.variance is not None:
+                found[f"{place}.running_mean"] = norm.mean.copy()
+                found[f"{place}.running_var"] = norm.variance.copy()
+                found[f"{place}.num_batches_tracked"] = np.array(0)
+        place += 2
     return found
 
 
@@ -52,15 +95,21 @@ def to_numpy(estimator: Any) -> str:
     dtype = estimator.coefs_[0].dtype if hasattr(estimator, "coefs_") else None
     lines = ['"""Written by minitrain."""', "", "import math  # noqa: F401", ""]
     lines += ["import numpy as np", "", "LAYERS = ["]
-    names = []
-    for W, b, name in layers(estimator):
-        lines.append(f"    (np.array({W.tolist()!r}, np.{dtype}),")
-        lines.append(f"     np.array({b.tolist()!r}, np.{dtype})),")
-        names.append(name)
+    stack = folded(estimator)
+    for W, b, _, norm in stack:
+        arrays = [W, b] if norm is None else [W, b, norm.scale, norm.shift]
+        text = [f"np.array({a.tolist()!r}, np.{dtype})" for a in arrays]
+        lines.append("    (" + ",\n     ".join(text) + "),")
     lines += ["]", "", "", "def predict(X):"]
     lines.append(f"    z = np.asarray(X, np.{dtype})")
-    for i, name in enumerate(names):
+    for i, (_, _, name, norm) in enumerate(stack):
         lines.append(f"    z = z @ LAYERS[{i}][0] + LAYERS[{i}][1]")
+        if norm is not None:
+            lines.append("    z = z - z.mean(axis=1, keepdims=True)")
+            lines.append(
+                f"    z = z / np.sqrt((z * z).mean(axis=1, keepdims=True) + {EPSILON!r})"
+                f" * LAYERS[{i}][2] + LAYERS[{i}][3]"
+            )
         if name != "identity":
             lines.append(f"    z = {_NUMPY[name]}")
     return "\n".join([*lines, "    return z", ""])
@@ -84,19 +133,21 @@ def to_c(estimator: Any, name: str = "minitrain") -> str:
     """
     if not name.isidentifier():
         raise ValueError(f"name: {name!r}; accepted: a name of C")
-    stack = layers(estimator)
+    stack = folded(estimator)
     T = "float" if stack[0][0].dtype == np.float32 else "double"
     lines = ["/* Written by minitrain. */", "#include <math.h>", ""]
     lines.append(f"#define {name.upper()}_INPUTS {len(stack[0][0])}")
     lines.append(f"#define {name.upper()}_OUTPUTS {len(stack[-1][1])}")
     lines.append("")
-    for i, (W, b, _) in enumerate(stack):
-        for letter, values in (("W", W), ("b", b)):
+    for i, (W, b, _, norm) in enumerate(stack):
+        arrays = [("W", W), ("b", b)]
+        arrays += [] if norm is None else [("scale", norm.scale), ("shift", norm.shift)]
+        for letter, values in arrays:
             text = ",".join(repr(float(v)) for v in values.reshape(-1))
             lines.append(f"static const {T} {name}_{letter}{i}[{values.size}] = {{{text}}};")
     lines += ["", f"static void {name}_predict(const {T} *x, {T} *y) {{"]
     source = "x"
-    for i, (W, _, kind) in enumerate(stack):
+    for i, (W, _, kind, norm) in enumerate(stack):
         I, O = W.shape
         goal = "y" if i == len(stack) - 1 else f"a{i}"
         if goal != "y":
@@ -106,6 +157,18 @@ def to_c(estimator: Any, name: str = "minitrain") -> str:
         lines.append(
             f"    for (int i = 0; i < {I}; i++) z += {source}[i] * {name}_W{i}[i * {O} + o];"
         )
+        if norm is not None:
+            lines += [
+                f"    {goal}[o] = z;",
+                "  }",
+                f"  {T} mean{i} = 0, square{i} = 0;",
+                f"  for (int o = 0; o < {O}; o++) mean{i} += {goal}[o] / {O};",
+                f"  for (int o = 0; o < {O}; o++)"
+                f" square{i} += ({goal}[o] - mean{i}) * ({goal}[o] - mean{i}) / {O};",
+                f"  for (int o = 0; o < {O}; o++) {{",
+                f"    {T} z = ({goal}[o] - mean{i}) / sqrt(square{i} + {EPSILON!r})"
+                f" * {name}_scale{i}[o] + {name}_shift{i}[o];",
+            ]
         lines.append(f"    {goal}[o] = {_C.get(kind, 'z')};")
         lines.append("  }")
         source = goal
@@ -151,10 +214,18 @@ def to_onnx(estimator: Any, path: Any = None) -> Any:
         nodes.append(helper.make_node(kind, list(inputs), [output], **options))
         return output
 
-    stack = layers(estimator)
+    stack, between = layers(estimator), normalizations(estimator)
     dtype = stack[0][0].dtype
     for i, (W, b, kind) in enumerate(stack):
         here = node("Gemm", here, constant(f"W{i}", W), constant(f"b{i}", b))
+        norm = between[i]
+        if norm is not None:
+            given = [constant(f"scale{i}", norm.scale), constant(f"shift{i}", norm.shift)]
+            if norm.mean is None:
+                here = node("LayerNormalization", here, *given, axis=1, epsilon=EPSILON)
+            else:
+                given += [constant(f"mean{i}", norm.mean), constant(f"variance{i}", norm.variance)]
+                here = node("BatchNormalization", here, *given, epsilon=EPSILON)
         if kind == "softmax":
             here = node("Softmax", here, axis=1)
         elif kind == "leaky_relu":

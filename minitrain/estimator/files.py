@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import optimizers
 from ..optimizer import Optimizer
+from .network import NORMALIZATION
 
 VERSION = 1
 _KEY = "minitrain"
@@ -49,6 +50,8 @@ def save(estimator: Any, path: Any) -> None:
     check_is_fitted(estimator)
     arrays = {f"coefs_.{i}": W for i, W in enumerate(estimator.coefs_)}
     arrays |= {f"intercepts_.{i}": b for i, b in enumerate(estimator.intercepts_)}
+    for name in NORMALIZATION:
+        arrays |= {f"{name}.{i}": a for i, a in enumerate(getattr(estimator, name, []))}
     header: dict[str, Any] = {
         "format": VERSION,
         "estimator": type(estimator).__name__,
@@ -128,6 +131,9 @@ def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
     layers = estimator.n_layers_ - 1
     estimator.coefs_ = [arrays[f"coefs_.{i}"] for i in range(layers)]
     estimator.intercepts_ = [arrays[f"intercepts_.{i}"] for i in range(layers)]
+    for name in NORMALIZATION:
+        if f"{name}.0" in arrays:
+            setattr(estimator, name, [arrays[f"{name}.{i}"] for i in range(layers - 1)])
     if "feature_names" in header:
         estimator.feature_names_in_ = np.array(header["feature_names"], dtype=object)
     if "y_type" in header:

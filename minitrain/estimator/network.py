@@ -5,16 +5,22 @@ put other arrays in their place.  The network is made from them; as long as they
 of its flat parameters, nothing needs to be copied.
 """
 
+import functools
 from itertools import pairwise
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from .. import inputs
-from ..kernels import epoch
+from ..kernels import epoch, serving
 from ..kernels.layers import Workspace
 from ..model import MLP
 from .parameters import ENGINE_ACTIVATION
+from .perceptron import Perceptron
+
+# The attributes of a network that is normalised, a list of arrays each.
+NORMALIZATION = ("norm_scales_", "norm_shifts_", "norm_means_", "norm_variances_")
 
 ROWS = 256  # that pass through the network at a time
 
@@ -32,16 +38,38 @@ def initial_bounds(sizes: list[int], activation: str) -> list[float]:
     return [np.sqrt(factor / (I + O)) for I, O in pairwise(sizes)]
 
 
+def inserted(estimator: Any) -> dict[str, Any]:
+    """What stands between an estimator's layers, for :class:`Perceptron`."""
+    return {
+        "normalization": estimator.normalization,
+        "dropout": float(estimator.dropout),
+        "smoothing": float(getattr(estimator, "label_smoothing", 0.0)),
+    }
+
+
+def fitted_normalization(estimator: Any) -> str | None:
+    """That of the fitted network, whatever the parameter has been set to since."""
+    if not hasattr(estimator, "norm_scales_"):
+        return None
+    return "batch" if hasattr(estimator, "norm_means_") else "layer"
+
+
 class Network:
     """An :class:`MLP` and workspaces for prediction, which threads do not share."""
 
-    def __init__(self, sizes: list[int], activation: str, out: str, dtype: Any) -> None:
-        self.mlp = MLP(
+    def __init__(
+        self, sizes: list[int], activation: str, out: str, dtype: Any, **inserted: Any
+    ) -> None:
+        self.inserted = inserted
+        kind: Any = functools.partial(Perceptron, **inserted) if any(inserted.values()) else MLP
+        self.mlp: MLP = kind(
             sizes,
             ENGINE_ACTIVATION.get(activation, activation),
             loss=LOSS_OF_OUTPUT[out],
             dtype=dtype,
         )
+        self._normalization = self._normalized()
+        self._plain = type(self.mlp) is MLP  # nothing stands between its layers
         self._free: list[tuple[int, Workspace]] = []
         self._unlabelled = np.empty(0, np.int64)
         self._unlabelled.flags.writeable = False
@@ -55,9 +83,26 @@ class Network:
         coefs = estimator.coefs_
         sizes = [len(coefs[0]), *(W.shape[1] for W in coefs)]
         dtype = np.result_type(np.float32, *coefs, *estimator.intercepts_)
-        network = cls(sizes, estimator.activation, estimator.out_activation_, dtype)
+        between = {**inserted(estimator), "normalization": fitted_normalization(estimator)}
+        network = cls(sizes, estimator.activation, estimator.out_activation_, dtype, **between)
         network.set(coefs, estimator.intercepts_)
+        for name, ours in network.normalization().items():
+            for to, given in zip(ours, getattr(estimator, name), strict=True):
+                to[:] = given
         return network
+
+    def normalization(self) -> dict[str, list[np.ndarray]]:
+        """The estimators' attributes of a normalised network, which are views of it."""
+        return {name: list(arrays) for name, arrays in self._normalization.items()}
+
+    def _normalized(self) -> dict[str, list[np.ndarray]]:
+        mlp = self.mlp
+        if not isinstance(mlp, Perceptron) or mlp.normalization is None:
+            return {}
+        found = {"norm_scales_": mlp.gains, "norm_shifts_": mlp.shifts}
+        if mlp.normalization == "batch":
+            found |= {"norm_means_": mlp.means, "norm_variances_": mlp.variances}
+        return found
 
     def initialize(self, activation: str, random: np.random.RandomState) -> None:
         """Draw weights and biases in scikit-learn's order, so that a seed gives the same ones."""
@@ -73,33 +118,47 @@ class Network:
             ours[:] = given
 
     def is_that_of(self, estimator: Any) -> bool:
-        """Whether the estimator's arrays are this network's."""
-        coefs, intercepts = estimator.coefs_, estimator.intercepts_
-        if len(coefs) != len(self.mlp.weights):
+        """Whether the estimator's arrays are this network's: asked at every prediction."""
+        mlp, coefs, intercepts = self.mlp, estimator.coefs_, estimator.intercepts_
+        if not len(coefs) == len(mlp.weights) == len(intercepts):
             return False
-        for W, b, ours, our_b in zip(
-            coefs, intercepts, self.mlp.weights, self.mlp.biases, strict=True
-        ):
-            if W is not ours or b is not our_b:
+        for given, ours in zip(coefs, mlp.weights):  # noqa: B905 - strict costs a tenth of it
+            if given is not ours:
                 return False
-        return True
+        for given, ours in zip(intercepts, mlp.biases):  # noqa: B905
+            if given is not ours:
+                return False
+        return (
+            all(
+                all(map(is_, getattr(estimator, name), ours))
+                for name, ours in self._normalization.items()
+            )
+            if self._normalization
+            else True
+        )
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
         """z (n, O) of checked rows (n, I) in C order and the network's dtype."""
         mlp = self.mlp
-        out = np.empty((len(rows), mlp.sizes[-1]), mlp.dtype)
         view = rows.view()
-        view.flags.writeable = False
+        view.setflags(write=False)
         # A workspace is taken from the list and put back: two threads never hold the same.
-        most = min(len(rows), ROWS)
+        n = len(rows)
+        most = n if n < ROWS else ROWS
         try:
             size, work = self._free.pop()
             if size < most:
                 size, work = most, mlp.workspace(most)
         except IndexError:
             size, work = most, mlp.workspace(most)
-        data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
-        epoch.predict(out, mlp.parameters, work, data)
+        out = np.empty((n, mlp.sizes[-1]), mlp.dtype)
+        if self._plain:
+            serving.predict(
+                out, view, mlp.parameters, work.numbers, work.scratch, work.plan, work.product, size
+            )
+        else:
+            data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
+            epoch.predict(out, mlp.parameters, work, data)
         self._free.append((size, work))
         return out
 

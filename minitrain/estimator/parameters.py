@@ -53,9 +53,18 @@ NEW: dict[str, list] = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callbacks": [callable, list, tuple, None],
     "threads": [Interval(Integral, 1, None, closed="left"), None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "normalization": [StrOptions({"layer", "batch"}), None],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left"), None],
+    "clip_global_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "ema": [Interval(Real, 0, 1, closed="left"), None],
 }
 
-CLASSIFIER: dict[str, list] = {"class_weight": [StrOptions({"balanced"}), dict, None]}
+CLASSIFIER: dict[str, list] = {
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+}
 REGRESSOR: dict[str, list] = {"loss": [StrOptions({"squared_error", "poisson"})]}
 
 CONSTRAINTS: dict[str, list] = {
@@ -83,6 +92,28 @@ def hidden_sizes(estimator: Any) -> list:
     if np.any(np.array(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return sizes
+
+
+# What of the new parameters means nothing to lbfgs, and where it is off.
+_STOCHASTIC: dict[str, Any] = {
+    "dropout": 0, "label_smoothing": 0, "l1": 0, "weight_decay": None, "clip_global_norm": None,
+    "ema": None, "schedule": None,
+}  # fmt: skip
+
+
+def check_together(estimator: Any) -> None:
+    """Refuse parameters that are right by themselves and not beside each other."""
+    if not is_stochastic(estimator):
+        for name, off in _STOCHASTIC.items():
+            value = getattr(estimator, name, off)
+            if value != off and value is not None:
+                raise ValueError(f"{name}: {value!r}; accepted with solver='lbfgs': {off}")
+    if estimator.normalization == "batch":
+        if not is_stochastic(estimator):
+            raise ValueError("normalization: 'batch'; accepted with solver='lbfgs': None, 'layer'")
+        if estimator.ema is not None:
+            # What was measured of batches would belong to other weights than those averaged.
+            raise ValueError("normalization: 'batch'; accepted with ema: None, 'layer'")
 
 
 def is_stochastic(estimator: Any) -> bool:

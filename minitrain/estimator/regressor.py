@@ -57,6 +57,12 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        l1: float = 0.0,
+        weight_decay: float | None = None,
+        clip_global_norm: float | None = None,
+        ema: float | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -88,6 +94,12 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.dropout = dropout
+        self.normalization = normalization
+        self.l1 = l1
+        self.weight_decay = weight_decay
+        self.clip_global_norm = clip_global_norm
+        self.ema = ema
 
     @fit_context
     def fit(

@@ -33,6 +33,19 @@ def adam(lr: float, beta_1: float, beta_2: float, epsilon: float) -> Optimizer:
 
 def make_optimizer(estimator: Any) -> Optimizer:
     """What steps an estimator's weights; an optimizer that was given keeps its own rate."""
+    optimizer = _named(estimator)
+    options: dict[str, Any] = {"l1": estimator.l1} if estimator.l1 else {}
+    options |= {
+        name: getattr(estimator, name)
+        for name in ("clip_global_norm", "ema")
+        if getattr(estimator, name) is not None
+    }
+    if estimator.weight_decay is not None:
+        options |= {"weight_decay": estimator.weight_decay, "decoupled_weight_decay": True}
+    return optimizer.replace(**options) if options else optimizer
+
+
+def _named(estimator: Any) -> Optimizer:
     solver, lr = estimator.solver, estimator.learning_rate_init
     if isinstance(solver, Optimizer):
         return solver

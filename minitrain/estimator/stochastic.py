@@ -70,7 +70,11 @@ class Fit:
         self._rate = LearningRate(e, optimizer)
         if state is not None and e.learning_rate != "constant" and e.solver == "sgd":
             self._rate.value = kept[2]
-        self._engine = Engine(network.mlp, data, optimizer, batch_size, e.alpha, e.threads, state)
+        # Drawn only where it is needed, so that it disturbs no other numbers.
+        seed = random.randint(1 << 31) if e.dropout else 0
+        self._engine = Engine(
+            network.mlp, data, optimizer, batch_size, e.alpha, e.threads, state, seed
+        )
         e._optimizer_state = (optimizer.name, self._engine.state, self._rate.value)
         self._optimizer = optimizer
         self._patience = Patience(e, network.mlp, bool(e.early_stopping))
@@ -124,8 +128,7 @@ class Fit:
             self._absorb()
             warnings.warn("Training interrupted by user.", stacklevel=2)
             reason = "interrupted"
-        if self._patience.best_parameters is not None:
-            self._network.mlp.parameters[:] = self._patience.best_parameters
+        self._patience.restore()
         e._optimizer_state = (self._optimizer.name, self._engine.state, self._rate.value)
         return reason
 

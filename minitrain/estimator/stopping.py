@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..model import MLP
+from .perceptron import Perceptron
 
 
 class Patience:
@@ -13,7 +14,7 @@ class Patience:
 
     def __init__(self, estimator: Any, mlp: MLP, watches_score: bool) -> None:
         self._estimator, self._mlp, self._watches_score = estimator, mlp, watches_score
-        self.best_parameters: np.ndarray | None = mlp.parameters.copy() if watches_score else None
+        self._best = [array.copy() for array in self._numbers()] if watches_score else None
 
     def safe_epochs(self) -> float:
         """So many epochs can be made before the first after which the fit might have to end."""
@@ -28,14 +29,25 @@ class Patience:
             worse = score < best + e.tol
             if score > best:
                 e.best_validation_score_ = score
-                assert self.best_parameters is not None
-                self.best_parameters[:] = self._mlp.parameters
+                assert self._best is not None
+                for best_one, now in zip(self._best, self._numbers(), strict=True):
+                    best_one[:] = now
         else:
             loss, best = e.loss_curve_[-1], e.best_loss_
             worse = loss > best - e.tol
             if loss < best:
                 e.best_loss_ = loss
         e._no_improvement_count = e._no_improvement_count + 1 if worse else 0
+
+    def _numbers(self) -> list[np.ndarray]:
+        """All that prediction depends on: parameters, and what batch normalisation has kept."""
+        kept = [self._mlp.running] if isinstance(self._mlp, Perceptron) else []
+        return [self._mlp.parameters, *kept]
+
+    def restore(self) -> None:
+        """Bring the weights of the best score back, if scores are watched."""
+        for best_one, now in zip(self._best or [], self._numbers(), strict=False):
+            now[:] = best_one
 
     @property
     def is_over(self) -> bool:

@@ -28,6 +28,8 @@ ESTIMATORS = [
     mt.MLPRegressor("poisson", learning_rate_init=0.01),
     mt.MLPRegressor(solver="lbfgs", hidden_layer_sizes=(10,), max_iter=80),
     mt.MLPClassifier((10,), "tanh", solver="lbfgs", max_iter=80),
+    mt.MLPClassifier((30,), normalization="layer", label_smoothing=0.05, learning_rate_init=0.02),
+    mt.MLPRegressor(normalization="layer", learning_rate_init=0.02, l1=1e-5, weight_decay=1e-4),
 ]  # fmt: skip
 
 
