@@ -67,7 +67,9 @@ class LBFGS(Optimizer):
         }
         for name in ("history_size", "max_line_search"):
             number = self.hyperparameters[name]
-            check_count(f"lbfgs: {name}", int(number) if number == int(number) else number)
+            whole = int(number) if number == int(number) else number
+            check_count(f"lbfgs: {name}", whole)
+            self.hyperparameters[name] = whole
         self.modifiers = Modifiers()
 
     name = "lbfgs"

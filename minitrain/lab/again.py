@@ -62,7 +62,7 @@ def _is_ours(rule: Any) -> bool:
     """Whether every minitrain has this rule, rather than the script that made the study."""
     updates = [v.update for v in getattr(rule, "variants", {}).values()] or [rule.of_matrix]
     return (
-        all(update.__module__.startswith("minitrain.kernels.") for update in updates)
+        all(str(u.__module__).startswith("minitrain.kernels.") for u in updates)
         and _optimizers.get(rule.name).rule is rule
     )
 

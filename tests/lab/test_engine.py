@@ -137,7 +137,7 @@ def test_data_of_ones_own_are_sent_once_and_not_with_every_task(cluster, monkeyp
     with joblib.parallel_config(backend="dask"):
         assert bits(study.run()) == here
     assert len(batches) >= 60  # each of one training
-    assert 2 <= len(sent) <= 8  # two workers, and what was on its way before each had answered
+    assert 1 <= len(sent) <= 8  # a worker or two, and what was on its way before each had answered
 
 
 @pytest.mark.filterwarnings("ignore")
