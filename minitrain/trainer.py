@@ -349,10 +349,11 @@ class _Run:
         reached = self._call(count, threads)
         after = time.perf_counter()
         self._pace.note((after - before) / count)
-        # No more than doubled: a call that saw no validation knows nothing of how long one takes,
-        # and the next call must not make a hundred of them.
+        # No more than doubled if the call saw no end of an epoch: it knows nothing of how long a
+        # validation takes, and the next call must not make a hundred of them.
         fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
-        self._most = max(1, min(fitting, 2 * self._most))
+        knows = (self.step + count) // self._steps > self.step // self._steps
+        self._most = max(1, min(fitting, (32 if knows else 2) * self._most))
         # What the last step did shows in the loss of the next one, if there is one.  The sum of
         # the parameters is finite if all are, and needs no array of their size.
         with np.errstate(all="ignore"):
