@@ -22,12 +22,15 @@ from .fuse import call
 from .gemm import MOST_ROWS, PANEL, Panels, panel_width, place
 from .layers import (
     B_,
+    HEIGHT,
     I_,
     NB_,
     O_,
+    PARTS,
     SIZE,
     W_,
     Y_,
+    Passage,
     bias_gradient,
     layer_backward,
     layer_forward,
@@ -64,7 +67,6 @@ COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_a
 
 _ORDER, _FILL = 1, 2  # purposes of random words, so that no two draws share them
 _FEW_ROWS = 32  # of a block that a thread takes: as many as pay for copying a block of W
-_HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
 
 
 def team(threads=1):
@@ -188,14 +190,19 @@ def penalty(theta, work, data, rows):
 
 
 @inline
-def layer_pass(product, theta, work, l, B, columns, phase, team):
+def passage_of(work):
+    return Passage(work.numbers, work.scratch, work.plan, work.product, work.weight_product)
+
+
+@inline
+def layer_pass(product, theta, passage, l, B, columns, phase, team):
     """``product`` of a layer for all rows and so many columns, with the other threads.
 
     They take panels of columns; of a narrow layer, parts of panels.
     """
     thread, threads, shared = team
     if threads == 1:
-        product(theta, work, l, 0, B, 0, columns, 0)
+        product(theta, passage, l, 0, B, 0, columns, 0)
         return True
     if thread == 0:
         give_back(team, EVEN + ODD - phase)
@@ -207,7 +214,7 @@ def layer_pass(product, theta, work, l, B, columns, phase, team):
         left = part // down * width
         begin, end = share(B, MOST_ROWS, part % down, down)
         if begin < end:
-            product(theta, work, l, begin, end, left, min(left + width, columns), thread)
+            product(theta, passage, l, begin, end, left, min(left + width, columns), thread)
         had += 1
         part = take(team, phase, across * down, had)
     return meet(shared, threads)
@@ -215,9 +222,7 @@ def layer_pass(product, theta, work, l, B, columns, phase, team):
 
 @inline
 def follow_up(kernel, theta, work, l, B, team):
-    """What stands behind a layer's product, if anything, for this thread's share of the rows."""
-    if not kernel:
-        return True
+    """What stands behind a layer's product, for this thread's share of the rows."""
     begin, end = share(B, MOST_ROWS, team.thread, team.threads)
     call(kernel, (address(theta), work, l, begin, end))
     return meet(team.shared, team.threads)
@@ -230,7 +235,9 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
     Threads that come back from here have to meet before they read what others have computed.
     """
     thread, threads, shared = team
-    B, layers = rows.size, work.plan.shape[0] - 1
+    plan = work.plan
+    passage = passage_of(work)
+    B, layers = rows.size, plan.shape[0] - 1
     begin, end = share(B, MOST_ROWS, thread, threads)
     gather(work, data, rows, begin, end)
     phase = EVEN
@@ -238,11 +245,11 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
         give_back(team, phase)
     if not meet(shared, threads):
         return
+    after = plan[layers, FORWARD]
     for l in range(layers):
-        if not layer_pass(layer_forward, theta, work, l, B, work.plan[l, O_], phase, team):
+        if not layer_pass(layer_forward, theta, passage, l, B, plan[l, O_], phase, team):
             return
-        after = work.plan[layers, FORWARD] if l < layers - 1 else 0
-        if not follow_up(after, theta, work, l, B, team):
+        if after and l < layers - 1 and not follow_up(after, theta, work, l, B, team):
             return
         phase = EVEN + ODD - phase
     begin, end = share(B, lanes(theta), thread, threads)
@@ -251,10 +258,11 @@ def pass_batch(theta, work, data, rows, with_gradient, team):
         weigh(work, data, rows, begin, end)
     if not with_gradient or not meet(shared, threads):
         return
+    after = plan[layers, BACKWARD]
     for l in range(layers - 1, 0, -1):
-        if not layer_pass(layer_backward, theta, work, l, B, work.plan[l, I_], phase, team):
+        if not layer_pass(layer_backward, theta, passage, l, B, plan[l, I_], phase, team):
             return
-        if not follow_up(work.plan[layers, BACKWARD], theta, work, l - 1, B, team):
+        if after and not follow_up(after, theta, work, l - 1, B, team):
             return
         phase = EVEN + ODD - phase
 
@@ -359,44 +367,36 @@ def predict(out, theta, work, data):
 
 
 @inline
-def height_of(p, theta):
-    """How many inputs' weights of a layer are updated at a time: some panels of x."""
-    width = panel_width(theta)
-    return max(1, _HOT // p[O_] // width) * width
-
-
-@inline
-def update_weights(theta, gradient, work, state, descend, rate, B, team, block):
+def update_weights(theta, gradient, passage, slots, scales, c, descend, rate, B, team, block):
     """Gradient and optimizer step of all weights, a part at a time while it is in the cache."""
     parts = 0
-    for l in range(work.plan.shape[0] - 1):
-        height = height_of(work.plan[l], theta)
-        parts += (work.plan[l, I_] + height - 1) // height
+    for l in range(passage.plan.shape[0] - 1):
+        parts += passage.plan[l, PARTS]
     had, part = 0, take(team, WEIGHTS, parts, 0)
     while part >= 0:
-        l, i, height = 0, part, height_of(work.plan[0], theta)
-        while i * height >= work.plan[l, I_]:
-            i -= (work.plan[l, I_] + height - 1) // height
+        l = 0
+        while part >= passage.plan[l, PARTS]:
+            part -= passage.plan[l, PARTS]
             l += 1
-            height = height_of(work.plan[l], theta)
-        p, first = work.plan[l], i * height
-        last = min(first + height, p[I_])
-        weight_gradient(gradient, work, l, first, last, B)
+        p = passage.plan[l]
+        first = part * p[HEIGHT]
+        last = min(first + p[HEIGHT], p[I_])
+        weight_gradient(gradient, passage, l, first, last, B)
         # b stands right behind W, so it takes its step with the last part of W, unless its decay
         # or its rate is another.
-        W_scales, b_scales = state.scales[2 * l], state.scales[2 * l + 1]
+        W_scales, b_scales = scales[2 * l], scales[2 * l + 1]
         alike = (
             W_scales[0] == b_scales[0] and W_scales[1] == b_scales[1] and W_scales[2] == b_scales[2]
         )
         block[0], block[1] = p[W_] + first * p[O_], p[W_] + last * p[O_]
         if last == p[I_]:
-            bias_gradient(gradient, work, l, B)
+            bias_gradient(gradient, passage, l, B)
             if alike:
                 block[1] += p[NB_]
-        call(descend, (theta, gradient, state.slots, block, W_scales, state.c, rate))
+        call(descend, (theta, gradient, slots, block, W_scales, c, rate))
         if last == p[I_] and not alike:
             block[0], block[1] = p[B_], p[B_] + p[NB_]
-            call(descend, (theta, gradient, state.slots, block, b_scales, state.c, rate))
+            call(descend, (theta, gradient, slots, block, b_scales, c, rate))
         had += 1
         part = take(team, WEIGHTS, parts, had)
 
@@ -458,7 +458,7 @@ def train(
     moved, record, team = borrowed(moved), borrowed(record), borrowed(team)
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
-    leads = thread == 0
+    leads, passage = thread == 0, passage_of(work)
     if fresh and leads:
         draw_order(order, sampling, first // sampling.steps)
     for s in range(rates.size):
@@ -515,7 +515,10 @@ def train(
             arguments = (state, phased, descend, rates[s], step, B, note, team)
             call(phased.finish, (theta, gradient, work) + arguments)  # noqa: RUF005
         else:
-            update_weights(theta, gradient, work, state, descend, rates[s], B, team, block)
+            update_weights(
+                theta, gradient, passage, state.slots, state.scales, state.c, descend, rates[s], B,
+                team, block,
+            )  # fmt: skip
         if not meet(shared, threads):
             return step
         if leads:

@@ -46,6 +46,9 @@ Workspace = namedtuple(
     "product weight_product row_losses pass_batch running",
 )
 
+# What the products ask of a workspace: to hand over all of it takes as long as a small product.
+Passage = namedtuple("Passage", "numbers scratch plan product weight_product")
+
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
 # squares of all weights (no biases) over the weight of the mini-batch, as in scikit-learn.
 # ``decay`` (L,) is the optimizer's own coupled decay of each layer's weights, to which l2 adds.
@@ -59,8 +62,11 @@ PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 # SIZE after the other.  The activation's code.  z is y unless the activation's derivative is
 # computed from z.  The last row is the input: its y is x (B, I).  b is the first of NB numbers
 # (normalisation has 3 O of them, see insertion.py), whose derivatives by row are in O columns of
-# panels each, from DB on: dz itself for b alone.  More columns: between.py.
-W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_ = range(11)
+# panels each, from DB on: dz itself for b alone.  The weights of HEIGHT inputs are updated at a
+# time, in PARTS parts.  More columns: between.py.
+W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_, HEIGHT, PARTS = range(13)
+
+_HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
 
 
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
@@ -89,6 +95,8 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
             plan[l, Z_] = reserve(O)
         plan[l, DZ_] = reserve(O)
         plan[l, [NB_, DB_]] = O, plan[l, DZ_]
+        height = max(1, _HOT // O // width) * width  # some panels of x
+        plan[l, [HEIGHT, PARTS]] = height, -(-I // height)
     return Workspace(
         aligned_zeros(numbers, dtype),
         np.zeros(rows, np.int64),

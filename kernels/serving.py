@@ -4,21 +4,19 @@ Handing a workspace to a compiled kernel takes longer (4 µs) than one row takes
 small network (1 µs); each array costs.
 """
 
-from collections import namedtuple
-
 from ._jit import jit
 from .epoch import into_panels, out_of_panels
 from .gemm import Panels
-from .layers import O_, SIZE, Y_, layer_forward
-
-# What `layer_forward` asks of a workspace.  Nothing may stand between the layers (between.py).
-Passage = namedtuple("Passage", "numbers scratch plan product")
+from .layers import O_, SIZE, Y_, Passage, layer_forward
 
 
 @jit
 def predict(out, X, theta, numbers, scratch, plan, product, most):
-    """Raw outputs z (n, O) for rows X (n, I), ``most`` at a time; the rest are a workspace's."""
-    work = Passage(numbers, scratch, plan, product)
+    """Raw outputs z (n, O) for rows X (n, I), ``most`` at a time; the rest are a workspace's.
+
+    Nothing may stand between the layers (between.py).
+    """
+    work = Passage(numbers, scratch, plan, product, 0)
     n, layers = X.shape[0], plan.shape[0] - 1
     p, q = plan[layers], plan[layers - 1]
     x, y = Panels(numbers, p[Y_], p[SIZE]), Panels(numbers, q[Y_], q[SIZE])

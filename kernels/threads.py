@@ -145,6 +145,8 @@ def give_back(team, what):
 @inline
 def share(n, unit, thread, threads):
     """(first, last) of the part of range(n) that a thread works on, in multiples of ``unit``."""
+    if threads == 1:  # without divisions: a small network has steps of a microsecond
+        return 0, n
     units = (n + unit - 1) // unit
     return (
         min(units * thread // threads * unit, n),
