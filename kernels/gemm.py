@@ -35,8 +35,6 @@ Measured (scripts/bench_products.py; a core with two 512-bit fma units, float32,
     128, 784, 256       151        150      169      188
     256, 1024, 1024     149        143      127      191
 
-A tile of 16 rows of one vector, which reads x as it is, came to 132, 132, 142 and 77 for x W + b.
-
 On a processor with 16 registers (AVX2) the tile has 4 rows, of two registers each.
 """
 

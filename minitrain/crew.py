@@ -137,8 +137,10 @@ def _cores_for(threads: int) -> list[set[int] | None]:
     but here both go on, and share that core for 10 to 25 ms, until the load is balanced: half of a
     call.  (Meeting took 20 µs then; with cores of their own 0.1 to 0.3 µs, from the start.)
     """
+    if threads == 1:
+        return [None]
     here, available = _current_core(), _cores()
-    if threads == 1 or available is None or here not in available or len(available) < threads:
+    if available is None or here not in available or len(available) < threads:
         return [None] * threads
     order = [here, *sorted(available - {here})]
     return [set(order[i::threads]) for i in range(threads)]

@@ -17,7 +17,6 @@ from .perceptron import Perceptron
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
-_WORTH_SHARING = 30e6  # operations of a step
 _PORTION = 1024  # rows of a whole data set that pass at a time
 
 
@@ -73,10 +72,8 @@ class Engine:
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
         flops = 6 * mlp.n_parameters * batch_size
-        # A call of so few epochs is over before a second thread has paid for its start.
-        given = 1 if threads is None and flops < _WORTH_SHARING else threads
         alone = isinstance(mlp, Perceptron) and mlp.measures_batches
-        most = 1 if alone else choose_threads(given, flops)
+        most = 1 if alone else choose_threads(threads, flops)
         self._pace = Pace(most, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
