@@ -12,6 +12,7 @@ Here a cache file is named by everything it depends on and carries its own check
 be read is compiled again, what cannot be written is left out, and nobody gets an exception.
 """
 
+import gc
 import hashlib
 import os
 import pickle
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import llvmlite
@@ -57,7 +59,35 @@ def jit(function: Callable | None = None, *, key: str = "", by_address: bool = F
     compiled = numba.njit(nogil=True, error_model="numpy", **entries)(function)
     if COMPILED:
         compiled._cache = KernelCache(function, key) if cache_folder() else NullCache()
+        compiled.compile = _uncollected(compiled.compile)
     return compiled
+
+
+_compiling = 0  # calls of compile, in all threads
+_collects = True  # whether it did before the first of them
+_counting = Lock()
+
+
+def _uncollected(compile: Callable) -> Callable:
+    """``compile`` without the garbage collector, which would search its many objects over and over
+    and find nothing: 8 % of the time of a first start."""
+
+    def compile_uncollected(signature: Any) -> Any:
+        global _compiling, _collects
+        with _counting:
+            if not _compiling:
+                _collects = gc.isenabled()
+                gc.disable()
+            _compiling += 1
+        try:
+            return compile(signature)
+        finally:
+            with _counting:
+                _compiling -= 1
+                if not _compiling and _collects:
+                    gc.enable()
+
+    return compile_uncollected
 
 
 def inline(function: Callable) -> Any:

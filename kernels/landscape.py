@@ -5,7 +5,7 @@ arXiv 1712.09913.
 """
 
 from ._jit import jit
-from .epoch import mean_loss
+from .evaluation import mean_loss
 
 
 @jit

@@ -17,7 +17,7 @@ from . import activations as f
 from ._jit import inline
 from .between import COLUMNS
 from .between import LOSS as AFTER_LOSS
-from .fuse import call
+from .fuse import NOTHING, call
 from .gemm import (
     DEPTH,
     DERIVATIVE,
@@ -33,29 +33,21 @@ from .gemm import (
 )
 from .losses import loss_address
 from .memory import LINE, aligned_zeros
-from .simd import fma
-from .tile import address, lanes, load, splat, total
+from .tile import address, lanes
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
 # or targets, panels of B rows; loss and right (B,): of each row; scratch: of each thread.  running:
-# see between.py.  The four before it say where the large kernels are: called there, they are
-# compiled once and not into each caller.
+# see between.py.  paid and objective: see objective.py.  Between them: where the large kernels are,
+# and those that not every training needs; called there, they are compiled once and not into each
+# caller, or not at all.
 Workspace = namedtuple(
     "Workspace",
-    "numbers labels targets loss right scratch plan objective "
-    "product weight_product row_losses pass_batch running",
+    "numbers labels targets loss right scratch plan product weight_product row_losses pass_batch "
+    "weigh penalize running objective paid",
 )
 
 # What the products ask of a workspace: to hand over all of it takes as long as a small product.
 Passage = namedtuple("Passage", "numbers scratch plan product weight_product")
-
-# What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
-# squares of all weights (no biases) over the weight of the mini-batch, as in scikit-learn.
-# ``decay`` (L,) is the optimizer's own coupled decay of each layer's weights, to which l2 adds.
-# The loss that is reported has the factor ``shown`` in place of ``scale``, and no row's is above
-# ``cap``: scikit-learn's takes no probability for smaller than the unit roundoff.
-Objective = namedtuple("Objective", "scale shown cap l2 decay")
-PLAIN = Objective(1.0, 1.0, np.inf, 0.0, np.empty(0))
 
 # Columns of the plan (L + 1, COLUMNS), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where the panels of y (B, O), z (B, O) and dz (B, O) start, one
@@ -69,10 +61,11 @@ W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_, HEIGHT, PARTS = range(13)
 _HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
 
 
-def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
+def workspace(sizes, codes, loss, rows, dtype, threads=1):
     """Room for mini-batches of at most ``rows`` rows through layers of these sizes.
 
-    ``codes`` are the activations of the layers, ``loss`` is a loss's name.
+    ``codes`` are the activations of the layers, ``loss`` is a loss's name.  What
+    minibatch.workspace fills in is missing.
     """
     layers, lanes = len(sizes) - 1, LINE // np.dtype(dtype).itemsize
     width = PANEL * lanes
@@ -105,12 +98,13 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
         aligned_zeros(rows, dtype),
         aligned_zeros((threads, max(_up(sizes[-1], lanes) * lanes, DEPTH * width)), dtype),
         plan,
-        objective,
         product_address(np.dtype(dtype)),
         weight_product_address(np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
-        0,  # epoch.workspace says where
+        *(NOTHING, NOTHING, NOTHING),  # minibatch.workspace says where
         np.empty(0, dtype),
+        None,
+        np.zeros(2),
     )
 
 
@@ -131,49 +125,32 @@ def length_of(p, columns, lanes):
 
 
 @inline
-def layer_forward(theta, work, l, begin, end, left, right, thread):
-    """y = f(x W + b) of a layer, in a block of it."""
+def layer_product(theta, work, l, backward, begin, end, left, right, thread):
+    """y = f(x W + b) of a layer, or ``backward`` dz of the layer before from that of layer ``l``,
+    (dz Wᵀ) · f'(z), in a block of it."""
     numbers, theta = address(work.numbers), address(theta)
-    p, x = work.plan[l], work.plan[l - 1]  # plan[-1] is the input
+    p, q = work.plan[l], work.plan[l - 1]  # plan[-1] is the input
+    if backward:
+        y, x, b, depth = q[DZ_], p[DZ_], -1, p[O_]
+        epilogue = Epilogue(DERIVATIVE + q[CODE], q[Z_])
+    else:
+        y, x, b, depth = p[Y_], q[Y_], p[B_], p[I_]
+        epilogue = Epilogue(p[CODE], p[Z_])
     call(
         work.product,
         (
-            Panels(numbers, p[Y_], p[SIZE]),
-            Panels(numbers, x[Y_], x[SIZE]),
+            Panels(numbers, y, p[SIZE]),
+            Panels(numbers, x, p[SIZE]),
             Matrix(theta, p[W_], p[O_]),
-            Matrix(theta, p[B_], 0),
-            Epilogue(p[CODE], p[Z_]),
+            Matrix(theta, b, 0),
+            epilogue,
             address(work.scratch[thread]),
-            0,
+            backward,
             begin,
             end,
             left,
             right,
-            p[I_],
-        ),
-    )
-
-
-@inline
-def layer_backward(theta, work, l, begin, end, left, right, thread):
-    """dz of the layer before from that of layer ``l``, (dz Wᵀ) · f'(z), in a block of it."""
-    numbers, theta = address(work.numbers), address(theta)
-    p, q = work.plan[l], work.plan[l - 1]
-    call(
-        work.product,
-        (
-            Panels(numbers, q[DZ_], q[SIZE]),
-            Panels(numbers, p[DZ_], p[SIZE]),
-            Matrix(theta, p[W_], p[O_]),
-            Matrix(theta, -1, 0),
-            Epilogue(DERIVATIVE + q[CODE], q[Z_]),
-            address(work.scratch[thread]),
-            1,
-            begin,
-            end,
-            left,
-            right,
-            p[O_],
+            depth,
         ),
     )
 
@@ -194,41 +171,6 @@ def output_loss(work, begin, end, B, thread):
     after = work.plan[work.plan.shape[0] - 1, AFTER_LOSS]
     if after:
         call(after, (work, begin, end, B))
-
-
-@inline
-def weigh_rows(work, begin, end, weights, rows, shown, scale):
-    """Multiply each row's loss by ``shown`` and its dz by ``scale``, and both by its weight."""
-    numbers, T, cap = work.numbers, work.numbers.dtype.type, work.objective.cap
-    p = work.plan[work.plan.shape[0] - 2]
-    dz = Panels(numbers, p[DZ_], p[SIZE])
-    for r in range(begin, end):
-        weight = np.float64(weights[rows[r]]) if weights.size else 1.0
-        if work.loss[r] > cap:
-            work.loss[r] = T(cap)
-        work.loss[r] *= T(shown * weight)
-        w = T(scale * weight)
-        if w != T(1):
-            for k in range(p[O_]):
-                numbers[place(dz, r, k)] *= w
-
-
-@inline
-def squares(theta, work):
-    """The sum of the squares of all weights, without the biases."""
-    all_layers = np.float64(0.0)
-    L = lanes(theta)
-    for l in range(work.plan.shape[0] - 1):
-        p = work.plan[l]
-        n = p[I_] * p[O_]
-        a = b = c = d = splat(theta, 0)  # four sums, since one would wait for itself
-        for k in range(0, n, 4 * L):
-            w, x = load(theta, p[W_] + k, n - k), load(theta, p[W_] + k + L, n - k - L)
-            y = load(theta, p[W_] + k + 2 * L, n - k - 2 * L)
-            z = load(theta, p[W_] + k + 3 * L, n - k - 3 * L)
-            a, b, c, d = fma(w, w, a), fma(x, x, b), fma(y, y, c), fma(z, z, d)
-        all_layers += np.float64(total((a + b) + (c + d)))
-    return all_layers
 
 
 @inline

@@ -5,9 +5,9 @@ small network (1 µs); each array costs.
 """
 
 from ._jit import jit
-from .epoch import into_panels, out_of_panels
 from .gemm import Panels
-from .layers import O_, SIZE, Y_, Passage, layer_forward
+from .layers import O_, SIZE, Y_, Passage, layer_product
+from .minibatch import into_panels, out_of_panels
 
 
 @jit
@@ -26,6 +26,6 @@ def predict(out, X, theta, numbers, scratch, plan, product, most):
         for r in range(B):
             into_panels(x, r, X, (start + r) * I, I)
         for l in range(layers):
-            layer_forward(theta, work, l, 0, B, 0, plan[l, O_], 0)
+            layer_product(theta, work, l, 0, 0, B, 0, plan[l, O_], 0)
         for r in range(B):
             out_of_panels(out, (start + r) * O, y, r, O)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from .inputs import check_count
-from .kernels import epoch
+from .kernels import minibatch
 from .kernels._jit import COMPILED
 
 # Floating-point operations of a step from which a second thread pays where a core is free for it:
@@ -73,23 +73,23 @@ class Pace:
         self._calls = 0
 
 
-def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
+def together(task: Callable[[minibatch.Team], Any], threads: int) -> Any:
     """Call ``task`` on this many threads, each with its own team member; return the first's value.
 
     If the system does not give that many threads, one does all the work.  If one fails, or is
     interrupted, the others are sent home, and its exception is raised.
     """
-    crew = epoch.team(threads)
+    crew = minibatch.team(threads)
     failures: list[BaseException] = []
     cores = _cores_for(threads)
 
-    def follow(member: epoch.Team) -> None:
+    def follow(member: minibatch.Team) -> None:
         try:
             _stay_on(cores[member.thread])
             task(member)
         except BaseException as error:
             failures.append(error)
-            epoch.give_up(member)
+            minibatch.give_up(member)
 
     others = [threading.Thread(target=follow, args=(member,)) for member in crew[1:]]
     before = _cores() if cores[0] else None
@@ -99,12 +99,12 @@ def together(task: Callable[[epoch.Team], Any], threads: int) -> Any:
             for other in others:
                 other.start()
         except RuntimeError:  # "can't start new thread"
-            epoch.give_up(crew[0])
+            minibatch.give_up(crew[0])
             _wait_for(others)
-            return task(epoch.team()[0])
+            return task(minibatch.team()[0])
         result = task(crew[0])
     except BaseException:
-        epoch.give_up(crew[0])
+        minibatch.give_up(crew[0])
         raise
     finally:
         _wait_for(others)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.epoch import Data
+from .kernels.minibatch import Data
 
 Pair = tuple[Any, Any]
 

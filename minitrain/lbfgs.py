@@ -9,7 +9,7 @@ import numpy as np
 
 from .hyperparameters import check_value
 from .inputs import check_count
-from .kernels import epoch
+from .kernels import evaluation
 from .kernels.interval import Interval
 from .kernels.matrix import MatrixRule
 from .model import MLP
@@ -101,7 +101,7 @@ class LBFGS(Optimizer):
         last: dict[str, Any] = {}
 
         def loss_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
-            loss = epoch.loss_gradient(gradient, np.ascontiguousarray(x), work, data, rows)
+            loss = evaluation.loss_gradient(gradient, np.ascontiguousarray(x), work, data, rows)
             last.update(x=x.copy(), loss=loss, gradient=gradient.copy())
             return loss + 0.5 * float(decay @ (x * x)), gradient + decay * x
 
@@ -130,7 +130,9 @@ class LBFGS(Optimizer):
         """What :meth:`minimize` will need, so that a clock sees the training alone."""
         twin = _in_float64(model)
         gradient, row = np.zeros(twin.n_parameters), np.arange(1)
-        epoch.loss_gradient(gradient, twin.parameters, twin.workspace(1), twin.as_data(train), row)
+        evaluation.loss_gradient(
+            gradient, twin.parameters, twin.workspace(1), twin.as_data(train), row
+        )
 
     def __reduce__(self) -> tuple:
         return _restore, (self.hyperparameters,)

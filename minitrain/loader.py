@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .inputs import check_count, check_seed
-from .kernels import epoch
-from .kernels.epoch import Sampling
+from .kernels import ordering
+from .kernels.ordering import Sampling
 
 
 class MiniBatchLoader:
@@ -51,7 +51,9 @@ class MiniBatchLoader:
         self.shuffle, self.drop_last, self.balanced = bool(shuffle), bool(drop_last), bool(balanced)
         self.epoch = 0
         steps = n // self.batch_size if drop_last else -(-n // self.batch_size)
-        kind = epoch.BALANCED if balanced else epoch.SHUFFLED if shuffle else epoch.IN_ORDER
+        kind = (
+            ordering.BALANCED if balanced else ordering.SHUFFLED if shuffle else ordering.IN_ORDER
+        )
         starts, members = np.zeros(1, np.int64), np.empty(0, np.int64)
         if balanced:
             if self.y.ndim != 1:
@@ -68,7 +70,7 @@ class MiniBatchLoader:
     def order(self, number: int) -> np.ndarray:
         """Row numbers of epoch ``number`` (0, 1, …) in their order."""
         rows = np.empty(len(self.X), np.int64)
-        epoch.fill_order(rows, self.sampling, number)
+        ordering.fill_order(rows, self.sampling, number)
         return rows
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import inputs
-from .kernels import activations, epoch, losses
-from .kernels.layers import PLAIN, Objective, Workspace
+from .kernels import activations, evaluation, losses, minibatch
+from .kernels.layers import Workspace
 from .kernels.memory import aligned_zeros
+from .kernels.objective import PLAIN, Objective
 from .kernels.random import uniform
 
 _WEIGHTS = 0x5EED  # purpose of the random words that make initial weights
@@ -151,14 +152,16 @@ class MLP:
         data = self.as_data((X, y))
         n = len(data.X)
         gradient = aligned_zeros(self.n_parameters, self.dtype)
-        loss = epoch.loss_gradient(gradient, self.parameters, self.workspace(n), data, np.arange(n))
+        loss = evaluation.loss_gradient(
+            gradient, self.parameters, self.workspace(n), data, np.arange(n)
+        )
         return float(loss), gradient
 
     def evaluate(self, X: Any, y: Any) -> tuple[float, float]:
         """Mean loss and accuracy (share of rows that are predicted right) on these rows."""
         data = self.as_data((X, y))
         work = self.workspace(min(len(data.X), _PREDICT_ROWS))
-        loss, accuracy = epoch.evaluate(self.parameters, work, data, epoch.team()[0])
+        loss, accuracy = evaluation.evaluate(self.parameters, work, data, minibatch.team()[0])
         return float(loss), float(accuracy)
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -166,7 +169,7 @@ class MLP:
         rows = inputs.as_rows(X, self.dtype, self.sizes[0])
         out = np.empty((len(rows), self.sizes[-1]), self.dtype)
         work = self.workspace(min(max(len(rows), 1), _PREDICT_ROWS))
-        epoch.predict(out, self.parameters, work, inputs.only_rows(rows))
+        evaluation.predict(out, self.parameters, work, inputs.only_rows(rows))
         return out
 
     def predict(self, X: Any) -> np.ndarray:
@@ -193,14 +196,16 @@ class MLP:
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
-    def as_data(self, pair: Any) -> epoch.Data:
+    def as_data(self, pair: Any) -> minibatch.Data:
         """A Dataset or an (X, y) pair as the kernels' arrays, checked against this network."""
         return inputs.as_data(pair, self.dtype, self.sizes[0], self.sizes[-1], self.loss)
 
     def workspace(self, rows: int, threads: int = 1, objective: Objective = PLAIN) -> Workspace:
         """Room for a mini-batch of at most ``rows`` rows and for this many threads."""
         codes = [activations.NAMES.index(name) for name in (*self.activation, "identity")]
-        return epoch.workspace(self.sizes, codes, self.loss, rows, self.dtype, threads, objective)
+        return minibatch.workspace(
+            self.sizes, codes, self.loss, rows, self.dtype, threads, objective
+        )
 
     def __repr__(self) -> str:
         names = sorted(set(self.activation)) or ["linear"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, typeof, types
 
-from .kernels import epoch, fuse
+from .kernels import fuse, minibatch
 from .kernels import phases as kernels
 from .kernels._jit import COMPILED, address_of
 from .kernels.layers import Workspace
@@ -111,7 +111,7 @@ def step(
     """One step on given gradients, which modifiers change in place."""
     kernels.step_in_phases(
         params, gradient, *arrays, phased, rate, t, compiled.advance, compiled.descend,
-        epoch.team()[0],
+        minibatch.team()[0],
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def for_training(
     theta: np.ndarray,
     gradient: np.ndarray,
     work: Workspace,
-    data: epoch.Data,
+    data: minibatch.Data,
     arrays: fuse.State,
     accumulates: bool,
 ) -> Phased:
@@ -134,7 +134,7 @@ def for_training(
         return phased._replace(
             finish=kernels.finish, collect=kernels.collect if collects else fuse.NOTHING
         )
-    team = typeof(epoch.team()[0])
+    team = typeof(minibatch.team()[0])
     arrays_of = [typeof(a) for a in (theta, gradient, work)]
     kind = typeof(phased)
     finish = _address(

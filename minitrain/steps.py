@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .kernels import epoch
+from .kernels import epoch, evaluation, minibatch, ordering
 from .kernels.layers import Workspace
 from .matrix_optimizer import MatrixOptimizer
 from .optimizer import OptimizerState
@@ -29,9 +29,9 @@ def train(
     good: np.ndarray,
     gradient: np.ndarray,
     work: Workspace,
-    data: epoch.Data,
-    validation: epoch.Data,
-    sampling: epoch.Sampling,
+    data: minibatch.Data,
+    validation: minibatch.Data,
+    sampling: ordering.Sampling,
     order: np.ndarray,
     optimizer: MatrixOptimizer,
     state: OptimizerState,
@@ -43,23 +43,23 @@ def train(
 
     As ``epoch.train`` in all it takes and gives; the gradient is compiled, the step is not.
     """
-    alone, sam = epoch.team()[0], optimizer.modifiers.sam
+    alone, sam = minibatch.team()[0], optimizer.modifiers.sam
     stepping = optimizer.replace(sam=None) if sam else optimizer
     if not len(rates):  # compile what the steps will need
-        epoch.fill_order(order, sampling, 0)
-        epoch.loss_gradient(gradient, theta, work, data, order[:1])
+        ordering.fill_order(order, sampling, 0)
+        evaluation.loss_gradient(gradient, theta, work, data, order[:1])
         if len(validation.X):
-            epoch.evaluate(theta, work, validation, alone)
+            evaluation.evaluate(theta, work, validation, alone)
     for step, rate in enumerate(rates, first):
         number, batch = divmod(step, sampling.steps)
         row = record[number]
         if step == first or batch == 0:
-            epoch.fill_order(order, sampling, number)
+            ordering.fill_order(order, sampling, number)
         if batch == 0:
             row[:] = 0.0
         rows = order[batch * sampling.batch_size : (batch + 1) * sampling.batch_size]
         B = len(rows)
-        loss = epoch.loss_gradient(gradient, theta, work, data, rows)
+        loss = evaluation.loss_gradient(gradient, theta, work, data, rows)
         if not np.isfinite(loss):
             return step - 1 if batch == 0 and step > 0 else step
         if batch == 0:
@@ -80,7 +80,7 @@ def train(
             if evaluated is not theta:
                 evaluated[:] = stepping.evaluated(theta, state)
             if len(validation.X):
-                row[epoch.VALIDATION_LOSS], row[epoch.VALIDATION_ACCURACY] = epoch.evaluate(
+                row[epoch.VALIDATION_LOSS], row[epoch.VALIDATION_ACCURACY] = evaluation.evaluate(
                     evaluated, work, validation, alone
                 )
     return first + len(rates)
@@ -90,12 +90,12 @@ def look_from_above(
     gradient: np.ndarray,
     theta: np.ndarray,
     work: Workspace,
-    data: epoch.Data,
+    data: minibatch.Data,
     rows: np.ndarray,
     sam: float,
 ) -> None:
     """Sharpness-aware minimisation: the gradient at theta + sam · g / ‖g‖ in place of g."""
     home, size = theta.copy(), np.linalg.norm(gradient.astype(float))
     theta += theta.dtype.type(sam / (size + 1e-12)) * gradient
-    epoch.loss_gradient(gradient, theta, work, data, rows)
+    evaluation.loss_gradient(gradient, theta, work, data, rows)
     theta[:] = home

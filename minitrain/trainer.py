@@ -13,7 +13,7 @@ from .course import Course
 from .crew import Pace, choose_threads, together
 from .history import History
 from .inputs import check_choice, check_count, check_seed, no_data
-from .kernels import epoch
+from .kernels import epoch, evaluation, minibatch, ordering
 from .kernels.losses import REGRESSION
 from .kernels.memory import aligned_zeros
 from .lbfgs import LBFGS
@@ -206,14 +206,14 @@ class Trainer:
         assert isinstance(optimizer, LBFGS)
         data = model.as_data(train)
         held_out = None if validation is None else model.as_data(validation)
-        work, alone = model.workspace(min(len(data.X), 256)), epoch.team()[0]
+        work, alone = model.workspace(min(len(data.X), 256)), minibatch.team()[0]
         best = _Best(stopping, model.parameters) if stopping else None
         columns: dict[str, list[float]] = {
             name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
         }
         nan = float("nan")
         optimizer.compile(model, train)
-        epoch.evaluate(model.parameters, work, data if held_out is None else held_out, alone)
+        evaluation.evaluate(model.parameters, work, data if held_out is None else held_out, alone)
         started, reason = time.perf_counter(), ""
 
         def history() -> History:
@@ -224,10 +224,10 @@ class Trainer:
             nonlocal reason
             if not np.isfinite(loss):
                 raise DivergenceError(optimizer, len(columns["loss"]) + 1, 1, history())
-            measured = epoch.evaluate(model.parameters, work, data, alone)
+            measured = evaluation.evaluate(model.parameters, work, data, alone)
             unseen = (nan, nan)
             if held_out is not None:
-                unseen = epoch.evaluate(model.parameters, work, held_out, alone)
+                unseen = evaluation.evaluate(model.parameters, work, held_out, alone)
             right, right_unseen = measured[1], unseen[1]
             if model.loss == "squared_error":
                 right = right_unseen = nan
@@ -389,7 +389,7 @@ class _Run:
 
         self._state.t = self.step + count
 
-        def train(member: epoch.Team) -> int:
+        def train(member: minibatch.Team) -> int:
             # Compiled code does not warn; without the JIT it must not either.
             with np.errstate(all="ignore"):
                 return epoch.train(
@@ -460,7 +460,7 @@ class _Best:
         return len(history) - self.epoch >= self.patience
 
 
-def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
+def _accumulating(loader: MiniBatchLoader, count: int) -> ordering.Sampling:
     """The loader's mini-batches, ``count`` of them to a step."""
     if count == 1:
         return loader.sampling  # as it is: the range test's epochs are shorter than its rows
@@ -469,5 +469,5 @@ def _accumulating(loader: MiniBatchLoader, count: int) -> epoch.Sampling:
     return loader.sampling._replace(batch_size=rows, steps=steps)
 
 
-def _targets(data: epoch.Data) -> np.ndarray:
+def _targets(data: minibatch.Data) -> np.ndarray:
     return data.labels if len(data.labels) else data.targets

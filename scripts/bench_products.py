@@ -19,7 +19,7 @@ import numpy as np
 from _roof import _fma_loop
 
 from minitrain.kernels._jit import jit
-from minitrain.kernels.layers import layer_backward, layer_forward, weight_gradient
+from minitrain.kernels.layers import layer_product, weight_gradient
 from minitrain.kernels.memory import aligned_zeros
 from minitrain.kernels.rule import code_hash
 from minitrain.model import MLP
@@ -32,9 +32,9 @@ PRODUCTS = ("x W + b", "dy Wᵀ", "xᵀ dy")
 def _repeat(which, theta, gradient, work, B, I, O, count):
     for _ in range(count):
         if which == 0:
-            layer_forward(theta, work, 1, 0, B, 0, O, 0)
+            layer_product(theta, work, 1, 0, 0, B, 0, O, 0)
         elif which == 1:
-            layer_backward(theta, work, 1, 0, B, 0, I, 0)
+            layer_product(theta, work, 1, 1, 0, B, 0, I, 0)
         else:
             weight_gradient(gradient, work, 1, 0, I, B)
 

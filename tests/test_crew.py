@@ -12,7 +12,7 @@ import pytest
 
 import minitrain as mt
 from minitrain import crew, trainer
-from minitrain.kernels import epoch
+from minitrain.kernels import minibatch
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.threads import meet
 
@@ -239,7 +239,7 @@ def wait_for_all(team):
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_ctrl_c_while_threads_are_started(number, monkeypatch):
     """Those that wait already are sent home, and it is the caller who hears of it."""
-    wait_for_all(epoch.team()[0])  # compile
+    wait_for_all(minibatch.team()[0])  # compile
     left = []
     failing_start(monkeypatch, number, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -260,7 +260,7 @@ def test_ctrl_c_in_a_fit_keeps_what_was_learned(any_threads, monkeypatch):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_an_exception_in_one_thread_does_not_leave_the_others_waiting(thread, error):
     """Between Python and the kernel, say; without care the others spin for ever."""
-    wait_for_all(epoch.team()[0])
+    wait_for_all(minibatch.team()[0])
     left = []
 
     def task(member):

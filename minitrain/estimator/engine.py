@@ -6,10 +6,10 @@ import numpy as np
 
 from .. import phases
 from ..crew import Pace, choose_threads, together
-from ..kernels import epoch
-from ..kernels.layers import Objective
+from ..kernels import epoch, evaluation, minibatch, ordering
 from ..kernels.losses import REGRESSION
 from ..kernels.memory import aligned_zeros
+from ..kernels.objective import Objective
 from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
 from ..optimizer import Optimizer, OptimizerState
@@ -46,7 +46,7 @@ class Engine:
     def __init__(
         self,
         mlp: MLP,
-        data: epoch.Data,
+        data: minibatch.Data,
         optimizer: Optimizer,
         batch_size: int,
         alpha: float,
@@ -81,7 +81,7 @@ class Engine:
             self._work = mlp.training_workspace(batch_size, most, objective, seed, self.state.t)
         else:
             self._work = mlp.workspace(batch_size, most, objective)
-        self._nothing = epoch.Data(*(array[:0] for array in data))
+        self._nothing = minibatch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)
         self._good = mlp.parameters.copy()
@@ -107,8 +107,8 @@ class Engine:
             If the loss, the gradient or a weight stops being finite.
         """
         self.record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
-        kind = epoch.GIVEN if orders.size else epoch.IN_ORDER
-        sampling = epoch.Sampling(
+        kind = ordering.GIVEN if orders.size else ordering.IN_ORDER
+        sampling = ordering.Sampling(
             kind, 0, self._batch_size, self.steps, np.zeros(1, np.int64), orders, self.state.t
         )
         step, total = 0, epochs * self.steps
@@ -136,13 +136,13 @@ class Engine:
 
     def _call(
         self,
-        sampling: epoch.Sampling,
+        sampling: ordering.Sampling,
         rates: np.ndarray,
         moved: epoch.Moved,
         first: int,
         threads: int,
     ) -> int:
-        def train(member: epoch.Team) -> int:
+        def train(member: minibatch.Team) -> int:
             with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
                 return epoch.train(
                     self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
@@ -160,7 +160,9 @@ class Whole:
     Rows pass in portions, so that memory does not grow with them.
     """
 
-    def __init__(self, mlp: MLP, data: epoch.Data, alpha: float = 0.0, shown: bool = False) -> None:
+    def __init__(
+        self, mlp: MLP, data: minibatch.Data, alpha: float = 0.0, shown: bool = False
+    ) -> None:
         self._mlp, self._data, self._alpha = mlp, data, alpha
         objective = objective_of(mlp, 0.0, np.empty(0))
         if not shown:
@@ -180,7 +182,7 @@ class Whole:
         loss, gradient = 0.0, np.zeros(mlp.n_parameters)
         with np.errstate(all="ignore"):
             for rows, share in zip(self._portions, self._shares, strict=True):
-                loss += share * epoch.loss_gradient(
+                loss += share * evaluation.loss_gradient(
                     self._part, mlp.parameters, self._work, self._data, rows
                 )
                 gradient += share * self._part
@@ -194,8 +196,8 @@ class Whole:
         """The value alone."""
         if len(self._data.weights) or self._alpha:
             return self.loss_and_gradient()[0]
-        work, team = self._work, epoch.team()[0]
-        return float(epoch.evaluate(self._mlp.parameters, work, self._data, team)[0])
+        work, team = self._work, minibatch.team()[0]
+        return float(evaluation.evaluate(self._mlp.parameters, work, self._data, team)[0])
 
 
 def _copy_state(to: OptimizerState, source: OptimizerState) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
-from ..kernels.epoch import Data
+from ..kernels.minibatch import Data
 from ..model import MLP
 from .engine import Whole
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import inputs
-from ..kernels import epoch, serving
+from ..kernels import evaluation, minibatch, serving
 from ..kernels.layers import Workspace
 from ..model import MLP
 from .parameters import ENGINE_ACTIVATION
@@ -157,8 +157,8 @@ class Network:
                 out, view, mlp.parameters, work.numbers, work.scratch, work.plan, work.product, size
             )
         else:
-            data = epoch.Data(view, self._unlabelled, self._nothing, self._unweighted)
-            epoch.predict(out, mlp.parameters, work, data)
+            data = minibatch.Data(view, self._unlabelled, self._nothing, self._unweighted)
+            evaluation.predict(out, mlp.parameters, work, data)
         self._free.append((size, work))
         return out
 

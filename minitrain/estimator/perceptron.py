@@ -9,7 +9,8 @@ import numpy as np
 
 from ..kernels import insertion
 from ..kernels.between import FIRST
-from ..kernels.layers import PLAIN, Objective, Workspace
+from ..kernels.layers import Workspace
+from ..kernels.objective import PLAIN, Objective
 from ..model import MLP
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..course import Course
-from ..kernels.epoch import GRADIENT_NORM, LOSS, Data, Moved
+from ..kernels.epoch import GRADIENT_NORM, LOSS, Moved
+from ..kernels.minibatch import Data
 from ..schedule import get as get_schedule
 from .callbacks import Hooks
 from .engine import Engine, NotFinite, Whole, same_shape

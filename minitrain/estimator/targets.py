@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
 
 from ..inputs import _cast, _read_only
-from ..kernels.epoch import Data
+from ..kernels.minibatch import Data
 
 
 def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:

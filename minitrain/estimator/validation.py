@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, r2_score
 from sklearn.model_selection import train_test_split
 
-from ..kernels.epoch import Data
+from ..kernels.minibatch import Data
 from .engine import Whole
 from .network import Network
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs import check_count, check_seed
-from ..kernels import epoch, landscape
+from ..kernels import landscape, minibatch
 from ..model import MLP
 from ..optimizer import Optimizer
 from ..trainer import DivergenceError, Trainer
@@ -162,7 +162,7 @@ def _evaluate(
 
     def part(values: np.ndarray) -> np.ndarray:
         out = np.empty((len(values), len(a), 2))
-        theta, team = np.empty_like(model.parameters), epoch.team()[0]
+        theta, team = np.empty_like(model.parameters), minibatch.team()[0]
         landscape.plane(out, theta, origin, u, v, a, values, model.workspace(rows), arrays, team)
         return out
 

@@ -13,12 +13,13 @@ import pytest
 from minitrain import optimizers
 from minitrain.estimator.engine import Engine
 from minitrain.estimator.perceptron import Perceptron
-from minitrain.kernels import activations, epoch
+from minitrain.kernels import activations, epoch, evaluation
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.between import BACKWARD, CLOCK, FORWARD, LOSS, MASK
-from minitrain.kernels.layers import PLAIN, at
+from minitrain.kernels.layers import at
 from minitrain.kernels.memory import aligned_zeros
 from minitrain.kernels.normalization import EPSILON
+from minitrain.kernels.objective import PLAIN
 
 SIZES = [5, 21, 7, 3] if COMPILED else [3, 9, 2]
 ROWS = 19 if COMPILED else 4
@@ -42,7 +43,7 @@ def trained_on(model, y, rows=ROWS, seed=7, step=0):
     work = model.training_workspace(rows, 1, PLAIN, seed, step)
     gradient = aligned_zeros(model.n_parameters, model.dtype)
     data = model.as_data((X.astype(model.dtype), y))
-    loss = epoch.loss_gradient(gradient, model.parameters, work, data, np.arange(rows))
+    loss = evaluation.loss_gradient(gradient, model.parameters, work, data, np.arange(rows))
     return float(loss), gradient, work
 
 
@@ -148,7 +149,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     seen = []
     for step in range(3):
         work.plan[-1, CLOCK] = step
-        epoch.loss_gradient(gradient, model.parameters, work, data, np.arange(8))
+        evaluation.loss_gradient(gradient, model.parameters, work, data, np.arange(8))
         seen.append(masks_of(model, work, 8)[0].copy())
     seen = np.array(seen)
     assert set(seen.ravel().round(12)) == {0.0, round(65536 / (65536 - round(0.2 * 65536)), 12)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from minitrain.kernels._jit import jit
 from minitrain.kernels.borrow import borrowed
-from minitrain.kernels.epoch import Team
+from minitrain.kernels.minibatch import Team
 
 
 @jit

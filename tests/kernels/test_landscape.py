@@ -1,7 +1,7 @@
 import numpy as np
 
 import minitrain as mt
-from minitrain.kernels import epoch, landscape
+from minitrain.kernels import landscape, minibatch
 
 
 def test_plane_is_the_mean_loss_of_each_place():
@@ -11,7 +11,7 @@ def test_plane_is_the_mean_loss_of_each_place():
     u, v = rng.normal(size=(2, model.n_parameters))
     a, b = np.array([-0.5, 0.0, 0.5]), np.array([0.0, 1.0])
     origin, out = model.parameters.copy(), np.empty((2, 3, 2))
-    data, team = model.as_data((X, y)), epoch.team()[0]
+    data, team = model.as_data((X, y)), minibatch.team()[0]
     theta = np.empty_like(origin)
     landscape.plane(out, theta, origin, u, v, a, b, model.workspace(4), data, team)
     for j in range(2):

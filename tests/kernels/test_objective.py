@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain.kernels import epoch
-from minitrain.kernels.layers import Objective
+from minitrain.kernels import evaluation, ordering
 from minitrain.kernels.losses import NAMES
+from minitrain.kernels.objective import Objective
 
 
 def problem(targets, loss, rows=23, dtype="float64"):
@@ -23,7 +23,9 @@ def evaluate(model, X, y, weights=(), scale=1.0, shown=1.0, cap=np.inf, l2=0.0):
     objective = Objective(scale, shown, cap, l2, np.zeros(2))
     work = model.workspace(len(X), 1, objective)
     rows = np.arange(len(X))
-    loss = epoch.loss_gradient(gradient, model.parameters, work, data._replace(weights=w), rows)
+    loss = evaluation.loss_gradient(
+        gradient, model.parameters, work, data._replace(weights=w), rows
+    )
     return loss, gradient
 
 
@@ -99,8 +101,8 @@ def test_what_is_shown_is_not_what_is_descended(targets):
 
 def test_given_orders_are_taken_epoch_by_epoch():
     orders = np.array([2, 0, 1, 1, 2, 0])
-    sampling = epoch.Sampling(epoch.GIVEN, 0, 2, 2, np.zeros(1, np.int64), orders, 0)
+    sampling = ordering.Sampling(ordering.GIVEN, 0, 2, 2, np.zeros(1, np.int64), orders, 0)
     order = np.empty(3, np.int64)
     for number in range(2):
-        epoch.fill_order(order, sampling, number)
+        ordering.fill_order(order, sampling, number)
         np.testing.assert_array_equal(order, orders[3 * number : 3 * number + 3])

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from minitrain.kernels import epoch
+from minitrain.kernels import minibatch
 from minitrain.kernels.threads import (
     ABORTED,
     COUNTER,
@@ -143,8 +143,8 @@ def test_a_thread_waits_for_one_that_is_late():
 
 def test_who_has_given_up_is_not_waited_for():
     """Here nobody else ever comes, with the JIT or without."""
-    crew = epoch.team(3)
-    epoch.give_up(crew[1])
+    crew = minibatch.team(3)
+    minibatch.give_up(crew[1])
     shared = crew[0].shared
     assert shared[ABORTED] == 1
     assert not meet_once(shared, 3)
@@ -200,7 +200,7 @@ def take_back(team, what):
 @pytest.mark.parametrize("threads", range(1, 8))
 def test_each_part_is_taken_once_whoever_is_faster(threads):
     random = np.random.RandomState(threads)
-    crew = epoch.team(threads)
+    crew = minibatch.team(threads)
     for parts in (0, 1, 2, 3, 7, 50):
         for what in (WEIGHTS, EVEN, ODD):
             had, taken, working = [0] * threads, [], list(range(threads))
@@ -221,14 +221,14 @@ def test_each_part_is_taken_once_whoever_is_faster(threads):
 
 
 def test_a_pair_begins_at_both_ends_of_its_range():
-    crew = epoch.team(3)
+    crew = minibatch.team(3)
     assert [take_one(member, EVEN, 9, 0) for member in crew] == [0, 5, 6]
     assert [take_one(member, EVEN, 9, 1) for member in crew] == [1, 4, 7]
     assert take_one(crew[0], ODD, 9, 0) == 0  # another counter
 
 
 def test_a_team_shares_one_place():
-    crew = epoch.team(3)
+    crew = minibatch.team(3)
     assert [member.thread for member in crew] == [0, 1, 2]
     assert all(member.threads == 3 and member.shared is crew[0].shared for member in crew)
-    assert epoch.team()[0].shared is not crew[0].shared
+    assert minibatch.team()[0].shared is not crew[0].shared

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import datasets
-from ...kernels import epoch
+from ...kernels import evaluation, minibatch
 from ...loader import MiniBatchLoader
 from ...model import MLP
 from ...optimizer import Optimizer
@@ -162,15 +162,15 @@ def by_steps(
     # Arrays and workspaces once: loss_and_gradient would check and make them at every step.
     data, g = model.as_data(train), np.zeros_like(theta)
     work, room = model.workspace(loader.batch_size), model.workspace(min(len(train), 256))
-    state, team = optimizer.init(theta, model.blocks), epoch.team()[0]
+    state, team = optimizer.init(theta, model.blocks), minibatch.team()[0]
     found = np.empty((steps, 4))
-    loss, _ = epoch.evaluate(theta, room, data, team)
+    loss, _ = evaluation.evaluate(theta, room, data, team)
     for t, batch in zip(range(steps), _batches(loader), strict=False):
         before = theta.copy()
-        epoch.loss_gradient(g, theta, work, data, batch)
+        evaluation.loss_gradient(g, theta, work, data, batch)
         optimizer.step(theta, g, state)
         moved, weight = np.abs(theta - before), np.linalg.norm(before)
-        after, _ = epoch.evaluate(theta, room, data, team)
+        after, _ = evaluation.evaluate(theta, room, data, team)
         with np.errstate(invalid="ignore", over="ignore"):
             felt = np.abs(g) > 1e-6 * np.abs(g).max()  # of the others p rounds the step away
             rates = moved[felt] / np.abs(g[felt])
