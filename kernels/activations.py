@@ -5,6 +5,7 @@ from what the layer keeps: a, or z for the last two.  GELU is the exact one (erf
 default; leaky_relu has slope 0.01.
 """
 
+from ._jit import inline
 from .elementary import erf, exp, sigmoid, tanh
 from .simd import elementwise, fma, maximum, where
 
@@ -73,3 +74,43 @@ def silu_forward(z):
 def silu_backward(da, z):
     s = sigmoid(z)
     return da * (s * fma(z, 1.0 - s, 1.0))
+
+
+@inline
+def forward(code, z):
+    """a = f(z) for the activation of this code."""
+    if code == RELU:
+        a = relu_forward(z)
+    elif code == LEAKY_RELU:
+        a = leaky_relu_forward(z)
+    elif code == TANH:
+        a = tanh_forward(z)
+    elif code == SIGMOID:
+        a = sigmoid_forward(z)
+    elif code == GELU:
+        a = gelu_forward(z)
+    elif code == SILU:
+        a = silu_forward(z)
+    else:
+        a = z
+    return a
+
+
+@inline
+def backward(code, da, kept):
+    """dz = da · f', from what the layer keeps."""
+    if code == RELU:
+        dz = relu_backward(da, kept)
+    elif code == LEAKY_RELU:
+        dz = leaky_relu_backward(da, kept)
+    elif code == TANH:
+        dz = tanh_backward(da, kept)
+    elif code == SIGMOID:
+        dz = sigmoid_backward(da, kept)
+    elif code == GELU:
+        dz = gelu_backward(da, kept)
+    elif code == SILU:
+        dz = silu_backward(da, kept)
+    else:
+        dz = da
+    return dz

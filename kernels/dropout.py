@@ -13,7 +13,7 @@ from ._jit import inline
 from .between import CLOCK, DROPPED, KIND, MASK, NONE, SEED
 from .layers import CODE, DZ_, O_, Y_, Z_, at
 from .random import philox
-from .tile import lanes, load, store
+from .vector import lanes, load, store
 
 _DROPOUT = 0xD809  # purpose of the random words
 _LOW, _32, _16 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(16)

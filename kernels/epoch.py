@@ -26,7 +26,7 @@ from .ordering import draw_order
 from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
 from .threads import WEIGHTS, give_back, meet, share, take
-from .tile import lanes, load, load_double, store
+from .vector import lanes, load, load_double, store
 
 # Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
 Moved = namedtuple("Moved", "places values")

@@ -11,7 +11,7 @@ from .minibatch import Team, into_panels, out_of_panels, summed
 from .objective import DECAY
 from .objective import LOSS as PENALTY
 from .threads import meet, places
-from .tile import address
+from .vector import address
 
 
 @inline

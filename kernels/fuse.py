@@ -28,7 +28,7 @@ from numba.extending import intrinsic
 from ._jit import COMPILED, address_of, inline, jit
 from .rule import Rule, Sums, Variant, code_hash
 from .scalar import for_scalars
-from .tile import lanes, load, splat, total
+from .vector import lanes, load, splat, total
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the

@@ -47,18 +47,8 @@ from numba import from_dtype, types
 
 from . import activations as f
 from ._jit import address_of, inline, jit
-from .tile import (
-    lanes,
-    load,
-    load_square,
-    load_tile,
-    plus_outer,
-    splat,
-    splat_tile,
-    store,
-    store_tile,
-    transpose,
-)
+from .tile import load_square, load_tile, plus_outer, splat_tile, store_tile, transpose
+from .vector import lanes, load, splat, store
 
 # Element (i, j) is numbers[start + i · row + j]: W, dW, and b, whose row is 0.
 Matrix = namedtuple("Matrix", "numbers start row")

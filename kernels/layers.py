@@ -33,7 +33,7 @@ from .gemm import (
 )
 from .losses import loss_address
 from .memory import LINE, aligned_zeros
-from .tile import address, lanes
+from .vector import address, lanes
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
 # or targets, panels of B rows; loss and right (B,): of each row; scratch: of each thread.  running:

@@ -15,16 +15,8 @@ from ._jit import address_of, jit
 from .elementary import exp, log, log1p, sigmoid
 from .gemm import Panels, matrix_type, panel_width, place
 from .simd import absolute, fma, maximum, where
-from .tile import (
-    lanes,
-    load,
-    load_square,
-    splat,
-    store,
-    store_tile,
-    total,
-    transpose,
-)
+from .tile import load_square, store_tile, transpose
+from .vector import lanes, load, splat, store, total
 
 
 @jit(by_address=True)

@@ -18,7 +18,7 @@ from .gemm import MOST_ROWS, PANEL, Panels, panel_width, place
 from .layers import I_, O_, SIZE, Y_, Passage, layer_product, output_loss
 from .objective import PLAIN, addresses_for, of_one_type
 from .threads import EVEN, ODD, abort, give_back, meet, places, share, take
-from .tile import address, lanes, load, prefetch, store
+from .vector import address, lanes, load, prefetch, store
 
 # X (n, I); labels (n,) for softmax, targets (n, O) for the other losses; weights (n,) of the rows
 # in the loss, if they differ.  What is not used has no rows.

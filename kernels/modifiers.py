@@ -14,7 +14,7 @@ from .fuse import PORTION, sum_of
 from .random import words
 from .simd import elementwise, polynomial, sqrt, where
 from .threads import meet, share
-from .tile import lanes, load, store
+from .vector import lanes, load, store
 
 # clip_* are inf where they are off; ``centralize`` is 0 or 1; ``seed`` is of the noise.
 Modifiers = namedtuple(

@@ -18,7 +18,7 @@ from ._jit import inline
 from .between import FOLLOWING, HAT, KIND, LAYER, RUNNING, SPREAD, TRAINING, UNITS
 from .layers import B_, DB_, DZ_, O_, Y_, Z_, at, length_of
 from .simd import fma, sqrt
-from .tile import lanes, load, splat, store, total
+from .vector import lanes, load, splat, store, total
 
 EPSILON = 1e-5
 NEW = 0.1  # share of the newest batch in the running mean and variance
@@ -82,45 +82,6 @@ def standardize_units(work, l, begin, end):
 
 
 @inline
-def activated(code, z):
-    if code == f.RELU:
-        y = f.relu_forward(z)
-    elif code == f.LEAKY_RELU:
-        y = f.leaky_relu_forward(z)
-    elif code == f.TANH:
-        y = f.tanh_forward(z)
-    elif code == f.SIGMOID:
-        y = f.sigmoid_forward(z)
-    elif code == f.GELU:
-        y = f.gelu_forward(z)
-    elif code == f.SILU:
-        y = f.silu_forward(z)
-    else:
-        y = z
-    return y
-
-
-@inline
-def chained(code, dy, z):
-    """dy · f'; ``z`` is the activation's value, or its argument for GELU and SiLU."""
-    if code == f.RELU:
-        dz = f.relu_backward(dy, z)
-    elif code == f.LEAKY_RELU:
-        dz = f.leaky_relu_backward(dy, z)
-    elif code == f.TANH:
-        dz = f.tanh_backward(dy, z)
-    elif code == f.SIGMOID:
-        dz = f.sigmoid_backward(dy, z)
-    elif code == f.GELU:
-        dz = f.gelu_backward(dy, z)
-    elif code == f.SILU:
-        dz = f.silu_backward(dy, z)
-    else:
-        dz = dy
-    return dz
-
-
-@inline
 def scale_and_activate(theta, work, l, begin, end):
     """y = f(γ x^ + β); kept is what f's derivative is computed from."""
     numbers = work.numbers
@@ -131,7 +92,7 @@ def scale_and_activate(theta, work, l, begin, end):
         gain, shift = load(theta, p[B_] + O + j, n), load(theta, p[B_] + 2 * O + j, n)
         for r in range(begin, end):
             z = fma(load(numbers, at(work, p, p[HAT], r, j), n), gain, shift)
-            y = activated(code, z)
+            y = f.forward(code, z)
             store(numbers, at(work, p, p[Y_], r, j), y, n)
             if code >= f.GELU:
                 store(numbers, at(work, p, p[Z_], r, j), z, n)
@@ -151,7 +112,7 @@ def chain_rule(theta, work, l, begin, end):
         gain = load(theta, p[B_] + O + j, n)
         for r in range(begin, end):
             dy = load(numbers, at(work, p, p[DZ_], r, j), n)
-            d = chained(p[FOLLOWING], dy, load(numbers, at(work, p, p[Z_], r, j), n))
+            d = f.backward(p[FOLLOWING], dy, load(numbers, at(work, p, p[Z_], r, j), n))
             x = load(numbers, at(work, p, p[HAT], r, j), n)
             store(numbers, at(work, p, p[DB_] + length, r, j), d * x, n)
             store(numbers, at(work, p, p[DB_] + 2 * length, r, j), d, n)

@@ -14,7 +14,7 @@ from ._jit import COMPILED, address_of, inline, jit
 from .gemm import Panels, place
 from .layers import DZ_, I_, O_, SIZE, W_
 from .simd import fma
-from .tile import lanes, load, splat, total
+from .vector import lanes, load, splat, total
 
 # What is minimised: ``scale`` times the (weighted) mean of the rows' losses, plus l2 / 2 times the
 # squares of all weights (no biases) over the weight of the mini-batch, as in scikit-learn.

@@ -1,287 +1,41 @@
-"""Vectors and tiles from and to memory, and what goes across their lanes; see simd.py.
+"""Tiles, a few rows of vectors: from and to memory, and what a matrix product does with them.
 
-Memory is named by an array (C-contiguous, of any shape) and the flat index of an element.  There is
-no bounds check: ``n`` tells how many lanes are inside the array, and the others are neither read
-nor written.  Each primitive is a Python function, its NumPy twin, followed by what compiled code
-gets instead.
+As in vector.py, memory is named by an array and an index, and each primitive is followed by what
+compiled code gets instead.  ``rows`` and ``width`` are constants: so many rows of so many vectors.
 """
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
-from .simd import LANES, TileType, fma, intrinsic_call, join, repeat, split
+from .simd import TileType, fma, intrinsic_call, join, repeat, split
+from .vector import (
+    MEMORY,
+    first_lanes,
+    lanes,
+    load,
+    lower,
+    pointer_to,
+    read,
+    store,
+    vector_type,
+    write,
+)
 
-_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
-
-# --- memory -----------------------------------------------------------------------------------
-
-
-def _vector_of(array, rows=1, width=1):
-    lanes = {types.float32: 16, types.float64: 8}.get(getattr(array, "dtype", None))
-    return lanes and TileType(array.dtype, width * lanes, rows)
+_I32 = ir.IntType(32)
 
 
 def _tile_of(array, rows, width):
     if isinstance(rows, types.IntegerLiteral) and isinstance(width, types.IntegerLiteral):
-        return _vector_of(array, rows.literal_value, width.literal_value)
+        return vector_type(array, rows.literal_value, width.literal_value)
     return None
-
-
-def _masked(builder, name, result, arguments, vector):
-    name = f"llvm.masked.{name}.v{vector.count}{vector.element.intrinsic_name}.p0"
-    signature = ir.FunctionType(result, [a.type for a in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)
-
-
-def address(a):
-    """Where an array's elements are: all that the functions below need of it, and what kernels
-    hand to each other (an array is seven words).  The array itself must outlive it."""
-    return a.reshape(-1)
-
-
-@type_callable(address)
-def _(context):
-    return lambda a: types.CPointer(a.dtype)
-
-
-@lower_builtin(address, types.Array)
-def _(context, builder, signature, arguments):
-    return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-
-def _address(context, builder, kind, memory, index):
-    if isinstance(kind, types.Array):
-        memory = context.make_array(kind)(context, builder, memory).data
-    return builder.gep(memory, [index])
-
-
-def _lower(function, *kinds):
-    """lower_builtin for memory named by an array or by its address."""
-
-    def register(implementation):
-        for memory in (types.Array, types.CPointer):
-            some = [memory if k is _MEMORY else k for k in kinds]
-            lower_builtin(function, *some)(implementation)
-        return implementation
-
-    return register
-
-
-_MEMORY = object()
-
-
-def _active(builder, n, lanes):
-    """The mask of the first n lanes."""
-    n = repeat(builder, builder.trunc(n, _I32) if n.type.width > 32 else n, lanes)
-    return builder.icmp_signed("<", ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes))), n)
 
 
 def _active_inside(builder, r, n, rows, lanes):
     """The mask of the first n lanes in the rows below ``rows``, and of none in row r beyond."""
     inside = builder.icmp_signed(">", rows, rows.type(r))
-    return _active(builder, builder.select(inside, n, n.type(0)), lanes)
-
-
-def _read(builder, pointer, vector, mask=None, fill=None):
-    pointer = builder.bitcast(pointer, vector.as_pointer())
-    size = 4 if vector.element == ir.FloatType() else 8
-    if mask is None:
-        return builder.load(pointer, align=size)
-    others = ir.Constant(vector, None) if fill is None else fill
-    return _masked(builder, "load", vector, [pointer, _I32(size), mask, others], vector)
-
-
-def _write(builder, value, pointer, mask=None):
-    pointer = builder.bitcast(pointer, value.type.as_pointer())
-    size = 4 if value.type.element == ir.FloatType() else 8
-    if mask is None:
-        builder.store(value, pointer, align=size)
-    else:
-        arguments = [value, pointer, _I32(size), mask]
-        _masked(builder, "store", ir.VoidType(), arguments, value.type)
-
-
-def load(a, i, n=None, fill=0):
-    """The vector at a[i:]; the lanes from n on are not read but ``fill``."""
-    lanes = LANES[a.dtype.type]
-    n = lanes if n is None else min(max(n, 0), lanes)
-    x = np.full(lanes, fill, a.dtype)
-    x[:n] = a.reshape(-1)[i : i + n]
-    return x
-
-
-@type_callable(load)
-def _(context):
-    return lambda a, i, n=None, fill=0: _vector_of(a)
-
-
-def _load(context, builder, signature, arguments):
-    vector = context.get_value_type(signature.return_type).element
-    mask = _active(builder, arguments[2], vector.count) if len(arguments) > 2 else None
-    fill = None
-    if len(arguments) > 3:
-        dtype = signature.return_type.dtype
-        fill = context.cast(builder, arguments[3], signature.args[3], dtype)
-        fill = repeat(builder, fill, vector.count)
-    pointer = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-    return join(builder, [_read(builder, pointer, vector, mask, fill)])
-
-
-_lower(load, _MEMORY, types.Integer)(_load)
-_lower(load, _MEMORY, types.Integer, types.Integer)(_load)
-_lower(load, _MEMORY, types.Integer, types.Integer, types.Number)(_load)
-
-
-def load_double(a, i):
-    """The 8 numbers at a[i:] as a vector of float64, whatever the dtype of a."""
-    return a.reshape(-1)[i : i + LANES[np.float64]].astype(np.float64)
-
-
-@type_callable(load_double)
-def _(context):
-    return lambda a, i: _vector_of(a) and TileType(types.float64, LANES[np.float64])
-
-
-@_lower(load_double, _MEMORY, types.Integer)
-def _(context, builder, signature, arguments):
-    vector = context.get_value_type(signature.return_type).element
-    pointer = _address(context, builder, signature.args[0], *arguments)
-    if signature.args[0].dtype == types.float64:
-        return join(builder, [_read(builder, pointer, vector)])
-    few = _read(builder, pointer, ir.VectorType(ir.FloatType(), vector.count))
-    return join(builder, [builder.fpext(few, vector)])
-
-
-def store(a, i, x, n=None):
-    """Write a vector to a[i:], but only the first n lanes of it."""
-    lanes = LANES[a.dtype.type]
-    n = lanes if n is None else min(max(n, 0), lanes)
-    a.reshape(-1)[i : i + n] = x[:n]
-
-
-@type_callable(store)
-def _(context):
-    return lambda a, i, x, n=None: types.none
-
-
-def _store(context, builder, signature, arguments):
-    (value,) = split(builder, arguments[2])
-    mask = _active(builder, arguments[3], value.type.count) if len(arguments) > 3 else None
-    pointer = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-    _write(builder, value, pointer, mask)
-    return context.get_dummy_value()
-
-
-_lower(store, _MEMORY, types.Integer, TileType)(_store)
-_lower(store, _MEMORY, types.Integer, TileType, types.Integer)(_store)
-
-
-def splat(a, x):
-    """A vector of the dtype of array a, all lanes x."""
-    return np.full(LANES[a.dtype.type], x, a.dtype)
-
-
-@type_callable(splat)
-def _(context):
-    return lambda a, x: _vector_of(a)
-
-
-@_lower(splat, _MEMORY, types.Number)
-def _(context, builder, signature, arguments):
-    tile = signature.return_type
-    number = context.cast(builder, arguments[1], signature.args[1], tile.dtype)
-    return join(builder, [repeat(builder, number, tile.lanes)])
-
-
-def prefetch(a, i):
-    """Ask for the cache line of a[i], which will be read soon."""
-
-
-@type_callable(prefetch)
-def _(context):
-    return lambda a, i: types.none
-
-
-@_lower(prefetch, _MEMORY, types.Integer)
-def _(context, builder, signature, arguments):
-    pointer = _address(context, builder, signature.args[0], *arguments)
-    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    kinds = [pointer.type, _I32, _I32, _I32]
-    signature = ir.FunctionType(ir.VoidType(), kinds)
-    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-    builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])  # to read, into L2, data
-    return context.get_dummy_value()
-
-
-# --- across the lanes -------------------------------------------------------------------------
-
-
-def _across(function, emit, dtype=None):
-    @type_callable(function)
-    def _(context):
-        return lambda x: dtype or x.dtype
-
-    @lower_builtin(function, TileType)
-    def _(context, builder, signature, arguments):
-        (vector,) = split(builder, arguments[0])
-        return emit(builder, vector)
-
-
-def _halving(operation):
-    """((x0 o x8) o (x4 o x12)) o ...: the upper half onto the lower one until one is left."""
-
-    def emit(builder, x):
-        while x.type.count > 1:
-            half = x.type.count // 2
-            lower = ir.Constant(ir.VectorType(_I32, half), list(range(half)))
-            upper = ir.Constant(ir.VectorType(_I32, half), list(range(half, 2 * half)))
-            x = operation(
-                builder, builder.shuffle_vector(x, x, lower), builder.shuffle_vector(x, x, upper)
-            )
-        return builder.extract_element(x, _I32(0))
-
-    return emit
-
-
-def _halve(operation, x):
-    while x.size > 1:
-        x = operation(x[: x.size // 2], x[x.size // 2 :])
-    return x[0]
-
-
-def total(x):
-    """The sum of a vector's lanes, adding the upper half to the lower one until one is left."""
-    return _halve(np.add, x)
-
-
-def highest(x):
-    """The largest lane; nan only if the first is nan (compare with <, not with maxima)."""
-    return _halve(lambda a, b: np.where(b > a, b, a), x)
-
-
-_across(total, _halving(lambda b, x, y: b.fadd(x, y)))
-_across(highest, _halving(lambda b, x, y: b.select(b.fcmp_ordered(">", y, x), y, x)))
-
-
-def first(mask):
-    """The first lane where a comparison holds; LANES if none."""
-    return int(np.argmax(mask)) if mask.any() else mask.size
-
-
-def _first(builder, mask):
-    lanes = mask.type.count
-    flags = builder.zext(builder.bitcast(mask, ir.IntType(lanes)), _I64)
-    return builder.cttz(builder.or_(flags, _I64(1 << lanes)), _I1(1))
-
-
-_across(first, _first, types.int64)
-
-
-# --- tiles ------------------------------------------------------------------------------------
-# ``rows`` and ``width`` are constants: so many rows of so many vectors.
+    return first_lanes(builder, builder.select(inside, n, n.type(0)), lanes)
 
 
 def splat_tile(rows, width, a, x):
@@ -294,7 +48,7 @@ def _(context):
     return lambda rows, width, a, x: _tile_of(a, rows, width)
 
 
-@_lower(splat_tile, types.Integer, types.Integer, _MEMORY, types.Number)
+@lower(splat_tile, types.Integer, types.Integer, MEMORY, types.Number)
 def _(context, builder, signature, arguments):
     tile = signature.return_type
     number = context.cast(builder, arguments[3], signature.args[3], tile.dtype)
@@ -331,19 +85,19 @@ def _load_tile(context, builder, signature, arguments):
     tile = signature.return_type
     vector = context.get_value_type(tile).element
     _, _, a, i, step, *limits = arguments
-    mask = _active(builder, limits[0], tile.lanes) if limits else None
-    pointer = _address(context, builder, signature.args[2], a, i)
+    mask = first_lanes(builder, limits[0], tile.lanes) if limits else None
+    pointer = pointer_to(context, builder, signature.args[2], a, i)
     vectors = []
     for r, row in enumerate(_rows(builder, pointer, step, tile.rows)):
         if len(limits) > 1:
             mask = _active_inside(builder, r, *limits, tile.lanes)
-        vectors.append(_read(builder, row, vector, mask))
+        vectors.append(read(builder, row, vector, mask))
     return join(builder, vectors)
 
 
 for _limits in range(3):
     _some = [types.Integer] * (2 + _limits)
-    _lower(load_tile, types.Integer, types.Integer, _MEMORY, *_some)(_load_tile)
+    lower(load_tile, types.Integer, types.Integer, MEMORY, *_some)(_load_tile)
 
 
 def load_square(a, i, step, rows, n):
@@ -355,19 +109,19 @@ def load_square(a, i, step, rows, n):
 
 @type_callable(load_square)
 def _(context):
-    return lambda a, i, step, rows, n: _vector_of(a, _vector_of(a).lanes)
+    return lambda a, i, step, rows, n: vector_type(a, vector_type(a).lanes)
 
 
-@_lower(load_square, _MEMORY, *[types.Integer] * 4)
+@lower(load_square, MEMORY, *[types.Integer] * 4)
 def _(context, builder, signature, arguments):
     tile = signature.return_type
     vector = context.get_value_type(tile).element
     a, i, step, rows, n = arguments
-    pointer = _address(context, builder, signature.args[0], a, i)
+    pointer = pointer_to(context, builder, signature.args[0], a, i)
     vectors = []
     for r, row in enumerate(_rows(builder, pointer, step, tile.rows)):
         mask = _active_inside(builder, r, n, rows, tile.lanes)
-        vectors.append(_read(builder, row, vector, mask))
+        vectors.append(read(builder, row, vector, mask))
     return join(builder, vectors)
 
 
@@ -387,20 +141,20 @@ def _(context):
 def _store_tile(context, builder, signature, arguments):
     tile = signature.args[3]
     a, i, step, x, *limits = arguments
-    pointer = _address(context, builder, signature.args[0], a, i)
-    mask = _active(builder, limits[0], tile.lanes) if limits else None
+    pointer = pointer_to(context, builder, signature.args[0], a, i)
+    mask = first_lanes(builder, limits[0], tile.lanes) if limits else None
     rows = _rows(builder, pointer, step, tile.rows)
     for r, (row, vector) in enumerate(zip(rows, split(builder, x), strict=True)):
         if limits:
             with builder.if_then(builder.icmp_signed(">", limits[1], limits[1].type(r))):
-                _write(builder, vector, row, mask)
+                write(builder, vector, row, mask)
         else:
-            _write(builder, vector, row)
+            write(builder, vector, row)
     return context.get_dummy_value()
 
 
-_lower(store_tile, _MEMORY, *[types.Integer] * 2, TileType)(_store_tile)
-_lower(store_tile, _MEMORY, *[types.Integer] * 2, TileType, *[types.Integer] * 2)(_store_tile)
+lower(store_tile, MEMORY, *[types.Integer] * 2, TileType)(_store_tile)
+lower(store_tile, MEMORY, *[types.Integer] * 2, TileType, *[types.Integer] * 2)(_store_tile)
 
 
 def plus_outer(C, a, i, step, b):
@@ -414,12 +168,12 @@ def _(context):
     return lambda C, a, i, step, b: C
 
 
-@_lower(plus_outer, TileType, _MEMORY, *[types.Integer] * 2, TileType)
+@lower(plus_outer, TileType, MEMORY, *[types.Integer] * 2, TileType)
 def _(context, builder, signature, arguments):
     tile = signature.args[0]
     C, a, i, step, b = arguments
     (b,) = split(builder, b)
-    pointer = _address(context, builder, signature.args[1], a, i)
+    pointer = pointer_to(context, builder, signature.args[1], a, i)
     column = _rows(builder, pointer, step, tile.rows)
     results = []
     for number, c in zip(column, split(builder, C), strict=True):
@@ -455,18 +209,3 @@ def _(context, builder, signature, arguments):
                 rows[r + half] = builder.shuffle_vector(*pair, masks[1])
         half //= 2
     return join(builder, rows)
-
-
-def lanes(a):
-    """How many numbers of the dtype of array a a vector holds."""
-    return LANES[a.dtype.type]
-
-
-@type_callable(lanes)
-def _(context):
-    return lambda a: _vector_of(a) and types.intp
-
-
-@_lower(lanes, _MEMORY)
-def _(context, builder, signature, arguments):
-    return _I64(_vector_of(signature.args[0]).lanes)

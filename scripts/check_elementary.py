@@ -29,7 +29,7 @@ import numpy as np
 
 from minitrain.kernels import elementary
 from minitrain.kernels._jit import inline, jit
-from minitrain.kernels.tile import lanes, load, store
+from minitrain.kernels.vector import lanes, load, store
 
 MOST = 2.0  # ulp
 SOURCE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()  # in the name of cache files

@@ -45,7 +45,7 @@ from minitrain.kernels.gemm import (
 )
 from minitrain.kernels.rule import code_hash
 from minitrain.kernels.simd import LANES, fma
-from minitrain.kernels.tile import address, lanes, load, store
+from minitrain.kernels.vector import address, lanes, load, store
 
 CODES = range(len(f.NAMES))
 GUARD = 64

@@ -16,7 +16,7 @@ from minitrain.kernels import elementary, losses, simd
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.fuse import call
 from minitrain.kernels.gemm import PANEL, Panels
-from minitrain.kernels.tile import address, lanes, load, store
+from minitrain.kernels.vector import address, lanes, load, store
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

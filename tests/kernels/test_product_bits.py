@@ -148,7 +148,7 @@ def test_the_fence_holds():
     harm = (
         f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
         "import numpy as np, check_gemm, numba\n"
-        "from minitrain.kernels.tile import load, total\n"
+        "from minitrain.kernels.vector import load, total\n"
         "read = numba.njit(lambda a, n: total(load(a, a.size - 16, n)))\n"
         "whole, short = np.zeros(32, 'f4'), check_gemm.fenced(20, 'f4')\n"
         "read(whole, 16), read(short, 16)\n"

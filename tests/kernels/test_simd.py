@@ -7,8 +7,8 @@ import numba
 import numpy as np
 import pytest
 
-from minitrain.kernels import simd, tile
-from minitrain.kernels.tile import load, store
+from minitrain.kernels import simd, tile, vector
+from minitrain.kernels.vector import load, store
 
 DTYPES = [np.float32, np.float64]
 SPECIAL = (0.0, 1.0, 0.5, 2.0, 3.0, np.inf, np.nan, 1e-30, 3e38, 1e-40, 1e-45)
@@ -31,17 +31,17 @@ def across_vectors(function, arity):
     if arity == 1:
 
         def apply(y, a):
-            for i in range(0, y.size, tile.lanes(y)):
+            for i in range(0, y.size, vector.lanes(y)):
                 store(y, i, function(load(a, i)))
     elif arity == 2:
 
         def apply(y, a, b):
-            for i in range(0, y.size, tile.lanes(y)):
+            for i in range(0, y.size, vector.lanes(y)):
                 store(y, i, function(load(a, i), load(b, i)))
     else:
 
         def apply(y, a, b, c):
-            for i in range(0, y.size, tile.lanes(y)):
+            for i in range(0, y.size, vector.lanes(y)):
                 store(y, i, function(load(a, i), load(b, i), load(c, i)))
 
     return numba.njit(apply)
@@ -227,10 +227,10 @@ def test_nan_is_on_the_right_side_of_maximum(T):
 @pytest.mark.compiled
 def test_shapes_and_types_that_do_not_go_together_do_not_compile():
     def of_two_lengths(a):
-        return tile.total(simd.maximum(load(a, 0), tile.splat_tile(2, 1, a, 0.0)))
+        return vector.total(simd.maximum(load(a, 0), tile.splat_tile(2, 1, a, 0.0)))
 
     def of_text(a):
-        return tile.total(simd.maximum(load(a, 0), "1"))
+        return vector.total(simd.maximum(load(a, 0), "1"))
 
     for wrong in (of_two_lengths, of_text):
         with pytest.raises(numba.TypingError):

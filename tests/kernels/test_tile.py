@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from minitrain.kernels import simd, tile
+from minitrain.kernels import simd, tile, vector
 
 DTYPES = [np.float32, np.float64]
 T_ID = {"ids": lambda T: T.__name__}
@@ -20,7 +20,7 @@ def by_both_names(kernel):
 
     @numba.njit
     def by_address(*arguments):
-        return inner(tile.address(arguments[0]), tile.address(arguments[1]), *arguments[2:])
+        return inner(vector.address(arguments[0]), vector.address(arguments[1]), *arguments[2:])
 
     return [inner, by_address]
 
@@ -30,9 +30,9 @@ def test_n_lanes_are_read_and_written(T):
     L = simd.LANES[T]
 
     def copy(y, x, i, n, fill):
-        tile.store(y, 3, tile.load(x, i, n, fill))
-        tile.store(y, 2 * L, tile.load(x, i, n), n)
-        tile.store(y, 4 * L, tile.load(x, i))
+        vector.store(y, 3, vector.load(x, i, n, fill))
+        vector.store(y, 2 * L, vector.load(x, i, n), n)
+        vector.store(y, 4 * L, vector.load(x, i))
 
     for kernel in by_both_names(copy):
         for n in range(-2, L + 3):
@@ -51,12 +51,12 @@ def test_n_lanes_are_read_and_written(T):
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_what_goes_across_lanes(T):
     def across(x, y):
-        a = tile.load(x, 0)
+        a = vector.load(x, 0)
         return (
-            tile.total(a),
-            tile.highest(a),
-            tile.first(a == tile.highest(a)),
-            tile.first(a > 1e30),
+            vector.total(a),
+            vector.highest(a),
+            vector.first(a == vector.highest(a)),
+            vector.first(a > 1e30),
         )
 
     L = simd.LANES[T]
@@ -74,7 +74,7 @@ def test_what_goes_across_lanes(T):
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_totals_do_not_lose_nan_and_infinity(T):
     def total(x, y):
-        return tile.total(tile.load(x, 0))
+        return vector.total(vector.load(x, 0))
 
     L = simd.LANES[T]
     for kernel in by_both_names(total):
@@ -115,15 +115,15 @@ def test_a_part_of_a_tile_goes_in_and_out(T, rows, width):
     def through(y, z, x, i, step, n, m):
         C = tile.load_tile(rows, width, x, i, step, n, m)
         tile.store_tile(y, i, step, C + tile.splat_tile(rows, width, x, 0.5), n, m)
-        tile.store_tile(z, 0, width * tile.lanes(x), C)
+        tile.store_tile(z, 0, width * vector.lanes(x), C)
         D = tile.load_tile(rows, width, x, i, step, n)
-        tile.store_tile(z, rows * width * tile.lanes(x), width * tile.lanes(x), D)
+        tile.store_tile(z, rows * width * vector.lanes(x), width * vector.lanes(x), D)
 
     inner = numba.njit(through)
 
     @numba.njit
     def by_address(y, z, x, i, step, n, m):
-        inner(tile.address(y), tile.address(z), tile.address(x), i, step, n, m)
+        inner(vector.address(y), vector.address(z), vector.address(x), i, step, n, m)
 
     for kernel in (inner, by_address):
         for step, n, m in (
@@ -149,7 +149,9 @@ def test_a_row_may_be_repeated(T):
     L = simd.LANES[T]
 
     def repeat(y, x):
-        tile.store_tile(y, 0, 2 * tile.lanes(x), tile.load_tile(4, 2, x, 1, 0, tile.lanes(x) + 3))
+        tile.store_tile(
+            y, 0, 2 * vector.lanes(x), tile.load_tile(4, 2, x, 1, 0, vector.lanes(x) + 3)
+        )
 
     for kernel in by_both_names(repeat):
         x, y = ramp(L + 4, T), np.full((4, 2 * L), 77, T)
@@ -164,9 +166,9 @@ def test_an_outer_product_is_added_with_one_rounding(T):
     random = np.random.RandomState(0)
 
     def add(y, x, step):
-        C = tile.load_tile(5, 2, x, 0, 2 * tile.lanes(x))
+        C = tile.load_tile(5, 2, x, 0, 2 * vector.lanes(x))
         C = tile.plus_outer(C, x, 3, step, tile.load_tile(1, 2, x, 7, 0))
-        tile.store_tile(y, 0, 2 * tile.lanes(x), C)
+        tile.store_tile(y, 0, 2 * vector.lanes(x), C)
 
     for kernel in by_both_names(add):
         for step in (1, 9, 0, -1 + L):
@@ -183,8 +185,8 @@ def test_squares_are_transposed(T):
 
     def turn(y, x, rows, n):
         a = tile.load_square(x, 1, step, rows, n)
-        tile.store_tile(y, 0, tile.lanes(x), tile.transpose(a))
-        tile.store_tile(y, tile.lanes(x) ** 2 + 2, step, a, n, rows)
+        tile.store_tile(y, 0, vector.lanes(x), tile.transpose(a))
+        tile.store_tile(y, vector.lanes(x) ** 2 + 2, step, a, n, rows)
 
     x = ramp(1 + L * step, T)
     for kernel in by_both_names(turn):
@@ -203,9 +205,9 @@ def test_squares_are_transposed(T):
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_a_number_in_all_lanes(T):
     def fill(y, x):
-        tile.prefetch(x, 0)  # whose only effect is on the clock
-        tile.store(y, 0, tile.splat(x, 1) + tile.splat(x, 0.1))
-        return tile.lanes(x)
+        vector.prefetch(x, 0)  # whose only effect is on the clock
+        vector.store(y, 0, vector.splat(x, 1) + vector.splat(x, 0.1))
+        return vector.lanes(x)
 
     for kernel in by_both_names(fill):
         y = np.zeros(simd.LANES[T], T)
@@ -216,7 +218,7 @@ def test_a_number_in_all_lanes(T):
 @pytest.mark.compiled
 def test_memory_of_other_types_is_refused():
     def use(x):
-        return tile.total(tile.load(x, 0))
+        return vector.total(vector.load(x, 0))
 
     def of_variable_height(x):
         tile.store_tile(x, 0, 1, tile.splat_tile(x.size, 1, x, 0.0))

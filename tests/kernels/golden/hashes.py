@@ -20,7 +20,7 @@ import numpy as np
 
 import minitrain as mt
 from minitrain import trainer
-from minitrain.kernels import activations, epoch, gemm, losses, simd, tile
+from minitrain.kernels import activations, epoch, gemm, losses, simd, vector
 from minitrain.kernels._jit import COMPILED
 
 FILE = Path(__file__).with_suffix(".json")
@@ -179,7 +179,7 @@ def instructions():
 
     @numba.njit
     def use(a):
-        tile.store(a, 0, simd.fma(tile.load(a, 0), tile.load(a, 16), tile.load(a, 32)))
+        vector.store(a, 0, simd.fma(vector.load(a, 0), vector.load(a, 16), vector.load(a, 32)))
 
     use(np.zeros(48, np.float32))
     (assembly,) = use.inspect_asm().values()
