@@ -19,7 +19,7 @@ from .borrow import borrowed
 from .evaluation import mean_loss
 from .fuse import call
 from .layers import B_, HEIGHT, I_, NB_, O_, PARTS, W_, bias_gradient, weight_gradient
-from .minibatch import announce, copy_row, passage_of, summed
+from .minibatch import copy_row, passage_of, summed
 from .objective import DECAY
 from .objective import LOSS as PENALTY
 from .ordering import draw_order
@@ -153,9 +153,6 @@ def train(
 
         if leads:
             give_back(team, WEIGHTS)
-        following = order[start + B : min(start + 2 * B, order.size)]
-        begin, end = share(following.size, 1, thread, threads)
-        announce(data, following, begin, end)
         if phased.collect:
             call(phased.collect, (theta, gradient, work, data, rows, phased, team))
         else:

@@ -27,6 +27,7 @@ Data = namedtuple("Data", "X labels targets weights")
 # This thread's number, how many there are, and the array where they meet.
 Team = namedtuple("Team", "thread threads shared")
 
+_AHEAD = 4  # rows that are on their way from memory, of a few KiB each at most
 _FEW_ROWS = 32  # of a block that a thread takes: as many as pay for copying a block of W
 
 
@@ -49,12 +50,11 @@ def copy_row(out, o, values, v, n):
 
 
 @inline
-def announce(data, rows, begin, end):
-    """Let rows[begin … end] come into the cache while other work is done: the next mini-batch."""
+def announce(data, row):
+    """Let a row come into the cache while others are copied."""
     I = data.X.shape[1]
-    for r in range(begin, end):
-        for k in range(0, I, lanes(data.X)):
-            prefetch(data.X, rows[r] * I + k)
+    for k in range(0, I, lanes(data.X)):
+        prefetch(data.X, row * I + k)
 
 
 @inline
@@ -81,6 +81,8 @@ def gather(work, data, rows, begin, end):
     x, targets = Panels(work.numbers, p[Y_], p[SIZE]), Panels(work.targets, 0, p[SIZE])
     I, O = data.X.shape[1], data.targets.shape[1]
     for r in range(begin, end):
+        if r + _AHEAD < end:
+            announce(data, rows[r + _AHEAD])
         into_panels(x, r, data.X, rows[r] * I, I)
         if data.labels.size:
             work.labels[r] = data.labels[rows[r]]
