@@ -30,8 +30,10 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core.caching import NullCache, _Cache
-from numba.core.compiler import CompileResult
+from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.serialize import dumps
+from numba.core.typed_passes import NopythonRewrites
 from numba.extending import register_jitable
 from numba.misc.appdirs import AppDirs
 
@@ -42,6 +44,47 @@ COMPILED = not numba.config.DISABLE_JIT
 on_compile: Callable[[str], None] | None = None
 
 _KERNELS = Path(__file__).parent
+
+# The same for all functions, and none gets an entry by these: Numba compiles what a function calls
+# once for each set of options, and would do so three times.  Kernels get theirs late, below.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _EntryForPython(FunctionPass):
+    _name, _option = "minitrain_entry_for_python", "no_cpython_wrapper"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        setattr(state.flags, self._option, False)
+        return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _EntryForKernels(_EntryForPython):
+    _name, _option = "minitrain_entry_for_kernels", "no_cfunc_wrapper"
+
+
+class _ForPython(CompilerBase):
+    """Numba's compiler, which makes the entry when all that a kernel calls has been compiled."""
+
+    entry: type[FunctionPass] = _EntryForPython
+
+    def define_pipelines(self) -> list:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(self.entry, NopythonRewrites)
+        passes.finalize()
+        return [passes]
+
+
+class _ForKernels(_ForPython):
+    entry = _EntryForKernels
+
+
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -55,8 +98,8 @@ def jit(function: Callable | None = None, *, key: str = "", by_address: bool = F
     """
     if function is None:
         return lambda f: jit(f, key=key, by_address=by_address)
-    entries = {"no_cpython_wrapper": by_address, "no_cfunc_wrapper": not by_address}
-    compiled = numba.njit(nogil=True, error_model="numpy", **entries)(function)
+    compiler = _ForKernels if by_address else _ForPython
+    compiled = numba.njit(**_OPTIONS, pipeline_class=compiler)(function)
     if COMPILED:
         compiled._cache = KernelCache(function, key) if cache_folder() else NullCache()
         compiled.compile = _uncollected(compiled.compile)
@@ -92,7 +135,7 @@ def _uncollected(compile: Callable) -> Callable:
 
 def inline(function: Callable) -> Any:
     """A function that kernels call: plain Python outside, compiled into its caller inside."""
-    return register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return register_jitable(**_OPTIONS)(function)
 
 
 def address_of(kernel: Any, signature: Any) -> Any:
