@@ -1,90 +1,73 @@
 """One optimizer step from Python, with little on the way in.
 
 Numba takes about 0.1 µs per array that it is handed, and a step needs nine of them: more than the
-whole step of a small network takes.  Here the state is a *plan*, one array of numbers that says
-where the others stand; what does not fit the plan is refused, and the caller, who then has time,
-finds out why.
+whole step of a small network takes.  Here the state is a *plan*, one array of words that says where
+the others stand; what does not fit the plan is refused, and the caller, who then has time, finds
+out why.
 """
 
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import float64, from_dtype, int64, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import float64, from_dtype, int64
 
+from . import sharing
 from ._jit import COMPILED, jit
 from .borrow import borrowed
-from .fuse import State, apply_step
+from .fuse import State, call
+from .places import words_of
+from .sharing import ITEM, SIZE, STATE_WORDS
 
-# How many parameters, the bytes of one, bytes up to which a step is made here; and for each array
-# of the state, in the order of State: address, rows (0 if it has one dimension), columns.
-SIZE, ITEM, MOST, ARRAYS, _EACH = 0, 1, 2, 3, 3
+# What became of a step: it does not fit the plan, or helpers sleep who are to be woken first, and
+# nothing is done; it is done; it is done, and would have been faster with the helpers, who sleep.
+REFUSED, ASLEEP, DONE, ALONE = range(4)
 
 
-def plan_of(arrays: State, size: int, most: float) -> np.ndarray:
-    """The plan of a state for ``size`` parameters; it holds while the arrays are kept alive."""
-    numbers = [size, arrays.slots.itemsize, int(most)]
-    for array in arrays:
-        rows = array.shape[0] if array.ndim == 2 else 0
-        numbers += [array.ctypes.data, rows, array.shape[-1]]
+def plan_of(arrays: State, size: int, sharing_words: tuple[int, ...] = (0, 1, 0, 0)) -> np.ndarray:
+    """The plan of a state for ``size`` parameters; it holds while the arrays are kept alive.
+
+    ``sharing_words`` are MAILBOX, THREADS, TAKER and WAKES of it.
+    """
+    numbers = [size, arrays.slots.itemsize, *sharing_words, *words_of(arrays)]
     return np.array(numbers, np.int64)
 
 
 if COMPILED:
+    from .places import address_in, bits_of, vector
+    from .sharing import state_at
 
-    def _array_at(context, builder, kind, place):
-        """The array that the three numbers at ``place`` speak of; nobody counts for it."""
-        words = [builder.load(builder.gep(place, [cgutils.intp_t(k)])) for k in range(_EACH)]
-        size = cgutils.intp_t(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-        columns, rows = words[2], words[1] if kind.ndim == 2 else cgutils.intp_t(1)
-        shape = [rows, columns][-kind.ndim :]
-        strides = [builder.mul(columns, size), size][-kind.ndim :]
-        array = context.make_array(kind)(context, builder)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        array.nitems, array.itemsize = builder.mul(rows, columns), size
-        array.data = builder.inttoptr(words[0], array.data.type)
-        array.shape = cgutils.pack_array(builder, shape, ty=ir.IntType(64))
-        array.strides = cgutils.pack_array(builder, strides, ty=ir.IntType(64))
-        return array._getvalue()
+    _words_at = vector(int64)
 
-    @intrinsic
-    def state_at(typingctx, like, plan):
-        """The state that a plan is of; its slots are of the dtype of ``like``."""
-        T, doubles = like.dtype, types.Array(float64, 1, "C")
-        kinds = (
-            types.Array(T, 2, "C"), doubles, doubles, doubles, types.Array(int64, 2, "C"),
-            types.Array(float64, 2, "C"),
-        )  # fmt: skip
-        kind = types.NamedTuple(kinds, State)
-
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(plan)(context, builder, arguments[1]).data
-            places = [
-                builder.gep(data, [cgutils.intp_t(ARRAYS + _EACH * k)]) for k in range(len(kinds))
-            ]
-            arrays = [
-                _array_at(context, builder, k, place)
-                for k, place in zip(kinds, places, strict=True)
-            ]
-            return context.make_tuple(builder, kind, arrays)
-
-        return kind(like, plan), codegen
-
-
-@jit
-def quick_step(theta, gradient, plan, rate, t, advance, descend):
-    """``fuse.step`` for contiguous arrays; False, and nothing done, if they do not fit the plan."""
-    if theta.size != plan[SIZE] or gradient.size != plan[SIZE]:
-        return False
-    if theta.itemsize != plan[ITEM] or theta.nbytes > plan[MOST]:
-        return False
-    p, g = borrowed((theta, gradient))
-    apply_step(p, g, state_at(theta, plan), rate, t, advance, descend)
-    return True
+    @jit
+    def quick_step(theta, gradient, plan, rate, t, advance, descend):
+        """``fuse.step`` for contiguous arrays; returns one of the four words above."""
+        if theta.size != plan[SIZE] or gradient.size != plan[SIZE] or theta.itemsize != plan[ITEM]:
+            return REFUSED
+        p, g = borrowed((theta, gradient))
+        state = state_at(theta, plan, STATE_WORDS)
+        shares, done = False, DONE
+        mailbox = _words_at(plan[sharing.MAILBOX], sharing.places(plan[sharing.THREADS]))
+        if plan[sharing.MAILBOX]:
+            if not sharing.anyone(mailbox, plan[sharing.THREADS]):
+                if plan[sharing.WAKES]:
+                    return ASLEEP
+                done = ALONE
+            else:
+                shares = sharing.may_lead(mailbox)
+        job = sharing.begin_job(mailbox) if shares else 0
+        call(advance, (state.c, state.carry, state.hyper, np.float64(t), rate))
+        if shares:
+            mailbox[sharing.TAKE], mailbox[sharing.PLAN] = plan[sharing.TAKER], address_in(plan)
+            mailbox[sharing.THETA], mailbox[sharing.GRADIENT] = address_in(p), address_in(g)
+            mailbox[sharing.RATE], mailbox[sharing.DESCEND] = bits_of(rate), descend
+            mailbox[sharing.CUT] = (plan[SIZE] << sharing.COUNT) + plan[sharing.THREADS]
+            sharing.lead(mailbox, job)
+        else:
+            for k in range(state.blocks.shape[0]):
+                block, scales = state.blocks[k], state.scales[k]
+                call(descend, (p, g, state.slots, block, scales, state.c, rate))
+        return done
 
 
 _one_at_a_time = Lock()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import modifiers, phases
+from . import modifiers, phases, sharing
 from .hyperparameters import complete
 from .kernels import epoch, fuse, quick, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
@@ -16,7 +16,6 @@ from .kernels.phases import Phased
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .model import Block
-from .sharing import step_shared, worth_sharing
 
 _SMALL = 1e6  # bytes of parameters, up to which nobody asks whether to share a step
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
@@ -43,7 +42,10 @@ class OptimizerState:
 
     def plan(self) -> None:
         """Let the next steps be quick ones."""
-        self._planned, self._plan = self.arrays, quick.plan_of(self.arrays, self.size, _SMALL)
+        slots = self.arrays.slots
+        moved = slots.itemsize * self.size * (3 + 2 * len(self.names))
+        words = sharing.words_for(moved, slots.dtype)
+        self._planned, self._plan = self.arrays, quick.plan_of(self.arrays, self.size, words)
 
     def __getstate__(self) -> dict[str, Any]:  # a copy's arrays stand elsewhere
         return {**vars(self), "_plan": None, "_planned": None}
@@ -166,8 +168,20 @@ class Optimizer:
             try:
                 advance, descend = self._addresses[params.dtype.char]
                 t = state.t + 1
-                if quick.quick_step(params, gradient, state._plan, self._lr, t, advance, descend):
+                done = quick.quick_step(
+                    params, gradient, state._plan, self._lr, t, advance, descend
+                )
+                if done == quick.DONE:
                     state.t = t
+                    return
+                if done == quick.ALONE:
+                    state.t = t
+                    sharing.missed()
+                    return
+                if done == quick.ASLEEP:
+                    if not sharing.wake():
+                        state._plan[2] = 0
+                    self.step(params, gradient, state)
                     return
             except (TypeError, KeyError, AttributeError):
                 pass  # not the arrays that it is made for; what is wrong with them is said below
@@ -182,9 +196,6 @@ class Optimizer:
                 self.step(params, gradient, state)
                 return
             state.t += 1
-            if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
-                step_shared(params, gradient, state.arrays, self._lr, state.t, kernels)
-                return
             advance, descend = kernels[:2]
             fuse.step(params, gradient, *state.arrays, self._lr, state.t, advance, descend)
             return

@@ -1,23 +1,28 @@
-"""One optimizer step on several cores: whoever is free takes the next part of the parameters.
+"""Helpers for optimizer steps: threads that stand by on the other cores (see kernels/sharing.py).
 
-A rule of one element at a time has the same bits however the parameters are cut and whoever
-computes them.  The parts are several per core, so that a core which is busy elsewhere delays a step
-by one part at most, and by nothing if it never comes.
+They come with the first large step.  After a step they look for the next one for a tenth of a
+millisecond, as torch's threads do, and then sleep until a step wakes them.
 """
 
+import atexit
+import ctypes
 import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
 from functools import cache
+from queue import SimpleQueue
+from time import perf_counter
 
 import numpy as np
 
-from .kernels import fuse
+from .kernels import sharing
 from .kernels._jit import COMPILED
 
-WORTH_SHARING = 16e6  # bytes that a step moves: half of them take longer than to wake a thread
-PARTS = 4  # per core
-_LINE = 64  # parameters; parts begin at whole cache lines
+# Bytes that a step moves: from the first on it is shared with helpers that are awake, from the
+# second on they are woken for it, which takes them 50 µs.
+WORTH_SHARING, WORTH_WAKING = 0.6e6, 4e6
+PER_THREAD = 0.3e6  # bytes that a thread moves at least
+STANDS_BY = 1e-4  # seconds
 
 
 @cache
@@ -28,59 +33,117 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, cores() - 1), thread_name_prefix="minitrain-step")
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
 def worth_sharing(moved: float) -> bool:
     """Is a step that moves so many bytes faster on all cores?"""
     return moved > WORTH_SHARING and cores() > 1
 
 
-def step_shared(
-    params: np.ndarray,
-    gradient: np.ndarray,
-    state: fuse.State,
-    rate: float,
-    t: int,
-    fused: fuse.Fused,
-) -> None:
-    """``fuse.step`` on all cores."""
-    waiting = deque(parts(state, params.size, PARTS * cores()))
+def words_for(moved: float, dtype: np.dtype) -> tuple[int, int, int, int]:
+    """What the plan of a step that moves so many bytes says of sharing it."""
+    if not worth_sharing(moved):
+        return 0, 1, 0, 0
+    threads = min(cores(), int(moved / PER_THREAD))
+    address = _helpers().mailbox.ctypes.data
+    return address, threads, sharing.take_parts_at(dtype), int(moved > WORTH_WAKING)
 
-    def work() -> None:
-        while True:
+
+def wake() -> bool:
+    """Call the helpers; False if there are none."""
+    return _helpers().wake()
+
+
+def missed() -> None:
+    """A step was made without the helpers, since they sleep: wake them if it was one of many."""
+    helpers = _helpers()
+    now = perf_counter()
+    if now - helpers.missed < STANDS_BY:
+        helpers.wake()
+    helpers.missed = now
+
+
+class _Helpers:
+    def __init__(self) -> None:
+        self.mailbox = np.zeros(sharing.places(cores()), np.int64)
+        self.missed = 0.0
+        self._threads: list[threading.Thread] = []
+        self._beds: list[SimpleQueue] = []
+        self._homes: list[set[int]] = []
+        self._lock = threading.Lock()
+
+    def wake(self) -> bool:
+        if not self._threads and not self._start():
+            return False
+        self._stay_away()
+        for number, bed in enumerate(self._beds, 1):
+            if not self.mailbox[sharing.line_of(number) + sharing.AWAKE]:
+                self.mailbox[sharing.line_of(number) + sharing.AWAKE] = 1
+                bed.put(True)
+        return True
+
+    def _start(self) -> bool:
+        with self._lock:
+            if self._threads:
+                return True
+            beds = [SimpleQueue() for _ in range(1, cores())]
+            spins = spins_in(STANDS_BY, self.mailbox)
+            threads = [
+                threading.Thread(
+                    target=stand_by, args=(self.mailbox, number, bed, spins), daemon=True,
+                    name=f"minitrain-step-{number}",
+                )
+                for number, bed in enumerate(beds, 1)
+            ]
             try:
-                part = waiting.popleft()
-            except IndexError:
-                return
-            fuse.step(params, gradient, *part, rate, t, fused.advance, fused.descend)
+                for thread in threads:
+                    thread.start()
+            except RuntimeError:
+                return False
+            self._beds, self._homes = beds, [set() for _ in beds]
+            self._threads = threads
+            atexit.register(self._send_home)
+        return True
 
-    helpers = [_pool().submit(work) for _ in range(cores() - 1)]
-    try:
-        work()
-    finally:
-        for helper in helpers:
-            if not helper.cancel():  # it has begun, so it may be inside a part
-                helper.result()
+    def _stay_away(self) -> None:
+        """Keep the helpers off the core that this thread is on."""
+        here, available = current_core(), os.sched_getaffinity(0)
+        others = sorted(available - {here})
+        if not others:
+            return
+        for k, thread in enumerate(self._threads):
+            home = {others[k % len(others)]}
+            if self._homes[k] != home:
+                os.sched_setaffinity(thread.native_id, home)
+                self._homes[k] = home
+
+    def _send_home(self) -> None:
+        for bed in self._beds:
+            bed.put(False)
 
 
-def parts(state: fuse.State, size: int, count: int) -> list[fuse.State]:
-    """The state for each of ``count`` parts of the parameters.
+def stand_by(mailbox, number, bed, spins):
+    while bed.get():
+        sharing.serve(mailbox, number, spins)
+        mailbox[sharing.line_of(number) + sharing.AWAKE] = 0
 
-    Each advances the coefficients and the carried scalars for itself, from the same start; those of
-    the last part are the state's own.
-    """
-    edges = np.linspace(0, size, count + 1).astype(np.int64) // _LINE * _LINE
-    edges[-1] = size
-    blocks = np.clip(state.blocks, edges[:-1, None, None], edges[1:, None, None])
-    copies = [
-        state._replace(blocks=own, carry=state.carry.copy(), c=np.empty_like(state.c))
-        for own in blocks[:-1]
-    ]
-    return [*copies, state._replace(blocks=blocks[-1])]
+
+def spins_in(seconds: float, mailbox: np.ndarray) -> int:
+    few = 1000
+    sharing.serve(mailbox, 0, few)
+    began = perf_counter()
+    sharing.serve(mailbox, 0, few)
+    return max(few, int(few * seconds / (perf_counter() - began)))
+
+
+@cache
+def _helpers() -> _Helpers:
+    return _Helpers()
+
+
+def current_core():
+    ask = _sched_getcpu()
+    return ask() if ask else None
+
+
+@cache
+def _sched_getcpu() -> Callable[[], int] | None:
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None
