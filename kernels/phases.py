@@ -257,11 +257,13 @@ def collect(theta, gradient, work, data, rows, phased, team):
         phased.seen[LOSS], phased.seen[RIGHT] = loss, right
 
 
-@jit
-def step_in_phases(
-    theta, gradient, slots, carry, hyper, c, blocks, scales, phased, rate, t, advance, descend, team
-):
-    """One step on all blocks, from Python; the gradient is changed where it is modified."""
-    state = State(slots, carry, hyper, c, blocks, scales)
-    call(advance, (c, carry, hyper, np.float64(t), rate))
-    apply_phases(theta, gradient, state, phased, descend, rate, t - 1, 0, blocks.shape[0], team)
+@jit(by_address=True)
+def step_in_phases(theta, gradient, state, phased, rate, t, advance, descend, team):
+    """One step on all blocks, on a given gradient, which is not changed."""
+    if phased.modifies:
+        for i in range(gradient.size):
+            phased.spare[i] = gradient[i]
+        gradient = phased.spare
+    call(advance, (state.c, state.carry, state.hyper, np.float64(t), rate))
+    blocks = state.blocks.shape[0]
+    apply_phases(theta, gradient, state, phased, descend, rate, t - 1, 0, blocks, team)

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from ._jit import COMPILED
 
-_EACH = 3  # words of an array: address, rows (0 if it has one dimension), columns
+EACH = 3  # words of an array: address, rows (0 if it has one dimension), columns
 
 
 def words_of(value: Any) -> list[int]:
@@ -76,20 +76,29 @@ if COMPILED:
 
         return types.int64(array), codegen
 
-    def value_at(context, builder, kind, words, at=0):
-        """For intrinsics: the value of the Numba type ``kind`` whose words begin at number ``at``
-        behind the pointer ``words``, and where the next value's do."""
+    def value_at(kind: Any, like: Any, words: Any, start: Any) -> tuple[Any, Any]:
+        """What an intrinsic (like, words, start) returns that makes a value of the Numba type
+        ``kind`` of the words from ``start`` on; ``like`` is there for the intrinsic's own use."""
+
+        def codegen(context, builder, signature, arguments):
+            data = context.make_array(words)(context, builder, arguments[1]).data
+            return _value(context, builder, kind, builder.gep(data, [arguments[2]]), 0)[0]
+
+        return kind(like, words, int64), codegen
+
+    def _value(context, builder, kind, words, at):
+        """The value whose words begin at number ``at``, and where the next one's do."""
 
         def word(k):
             return builder.load(builder.gep(words, [cgutils.intp_t(at + k)]))
 
         if isinstance(kind, types.Array):
-            address, rows, columns = (word(k) for k in range(_EACH))
-            return _array(context, builder, kind, address, rows, columns), at + _EACH
+            address, rows, columns = (word(k) for k in range(EACH))
+            return _array(context, builder, kind, address, rows, columns), at + EACH
         if isinstance(kind, types.BaseTuple):
             parts = []
             for part in kind:
-                value, at = value_at(context, builder, part, words, at)
+                value, at = _value(context, builder, part, words, at)
                 parts.append(value)
             return context.make_tuple(builder, kind, parts), at
         if kind == types.float64:

@@ -13,27 +13,23 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import float64, from_dtype, int64, types
+from numba import from_dtype, int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import COMPILED, address_of, inline, jit
-from .fuse import State, call
+from .fuse import call
+from .plan import DESCEND, PHASED, RATE, STATE
 from .threads import LINE, SPINS, add_atomic, give_way, load_atomic, pause
 
 # Places in the mailbox.  Its first line is the job: its number (odd while the rest is being
 # written), the address of the kernel that takes its parts, and what that needs.
-JOB, TAKE, PLAN, THETA, GRADIENT, RATE, DESCEND, CUT = range(8)
+JOB, TAKE, PLAN, THETA, GRADIENT, CUT = range(6)
 LEADING = LINE  # how many want to lead; the first may
 # Of each thread, a line: is it awake; how many parts of its range are taken, and of which job; how
 # many parts it has completed, of which job; and room for a range of parameters.
 AWAKE, _TAKEN, _COMPLETED, _BLOCK, _FIRST_LINE = 0, 1, 2, 3, 2 * LINE
 COUNT = 20  # bits of a number of parts, or of threads; above them stands the job's, or the size
-
-# A plan says where a step's arrays are: how many parameters, the bytes of one, where the mailbox is
-# (0: never share), for how many threads, where the kernel is that takes parts, and whether helpers
-# that sleep are waited for; behind these, the words of the state.
-SIZE, ITEM, MAILBOX, THREADS, TAKER, WAKES, STATE_WORDS = range(7)
 
 # How many parts each thread has: one of few parameters, since beginning one costs 0.1 µs; more
 # where there are more, so that nobody waits long for a core that is busy elsewhere.
@@ -74,7 +70,8 @@ def descend_on(theta, gradient, state, first, last, block, rate, descend):
 
 
 if COMPILED:
-    from .places import float_of, value_at, vector
+    from .places import float_of, vector
+    from .plan import state_at
 
     @intrinsic
     def replace_atomic(typingctx, array, i, old, new):
@@ -111,22 +108,6 @@ if COMPILED:
 
         return types.void(order), codegen
 
-    @intrinsic
-    def state_at(typingctx, like, words, start):
-        """The state whose words begin at ``start``; its slots are of the dtype of ``like``."""
-        doubles = types.Array(float64, 1, "C")
-        kinds = (
-            types.Array(like.dtype, 2, "C"), doubles, doubles, doubles,
-            types.Array(int64, 2, "C"), types.Array(float64, 2, "C"),
-        )  # fmt: skip
-        kind = types.NamedTuple(kinds, State)
-
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(words)(context, builder, arguments[1]).data
-            return value_at(context, builder, kind, builder.gep(data, [arguments[2]]))[0]
-
-        return kind(like, words, int64), codegen
-
     @inline
     def next_part(mailbox, owner, job, count):
         """The next of ``count`` parts of a thread's range; -1 if all are taken.
@@ -154,7 +135,7 @@ if COMPILED:
         @jit(key=str(number), by_address=True)
         def take_parts(mailbox, thread, job):
             address, given = mailbox[PLAN], (mailbox[THETA], mailbox[GRADIENT])
-            rate, descend, cut = float_of(mailbox[RATE]), mailbox[DESCEND], mailbox[CUT]
+            cut = mailbox[CUT]
             fence("acquire")
             if load_atomic(mailbox, JOB) != job:
                 return  # it is over, and what was read may be of another one
@@ -167,13 +148,13 @@ if COMPILED:
                 i = next_part(mailbox, owner, job, count)
                 while i >= 0:
                     # From here on the leader waits for this part, and the plan stays.
-                    plan = words_at(address, STATE_WORDS + 1)
+                    plan = words_at(address, PHASED)
                     theta, gradient = numbers_at(given[0], size), numbers_at(given[1], size)
-                    state = state_at(theta, plan, STATE_WORDS)
+                    state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
                     first = (begin + i) * part
                     last = min(first + part, size)
                     block = mailbox[own + _BLOCK : own + _BLOCK + 2]
-                    descend_on(theta, gradient, state, first, last, block, rate, descend)
+                    descend_on(theta, gradient, state, first, last, block, rate, plan[DESCEND])
                     done += 1
                     store_atomic(mailbox, own + _COMPLETED, (job << COUNT) + done)
                     i = next_part(mailbox, owner, job, count)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, typeof, types
 
-from .kernels import epoch, fuse
+from .kernels import epoch, fuse, quick
 from .kernels import phases as kernels
 from .kernels._jit import COMPILED, address_of
 from .kernels.layers import Workspace
@@ -108,11 +108,25 @@ def step(
     t: int,
     compiled: fuse.Fused,
 ) -> None:
-    """One step on given gradients, which modifiers change in place."""
+    """One step on given gradients, without the JIT."""
     kernels.step_in_phases(
-        params, gradient, *arrays, phased, rate, t, compiled.advance, compiled.descend,
+        params, gradient, arrays, phased, rate, t, compiled.advance, compiled.descend,
         epoch.team()[0],
     )  # fmt: skip
+
+
+def quick_way(
+    params: np.ndarray, arrays: fuse.State, phased: Phased
+) -> tuple[Any, int, tuple[Phased, epoch.Team]]:
+    """The kernel for quick steps in phases, and what its plan says of them."""
+    given = phased, epoch.team()[0]
+    kinds = typeof(given)
+    numbers = typeof(params)
+    address = _address(
+        "step_in_phases", numbers, numbers, typeof(arrays), kinds[0], float64, int64, int64, int64,
+        kinds[1],
+    )  # fmt: skip
+    return quick.quick_phases(kinds), address, given
 
 
 def for_training(

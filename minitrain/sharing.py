@@ -17,6 +17,7 @@ import numpy as np
 
 from .kernels import sharing
 from .kernels._jit import COMPILED
+from .kernels.plan import UNSHARED, Shared
 
 # Bytes that a step moves: from the first on it is shared with helpers that are awake, from the
 # second on they are woken for it, which takes them 50 µs.
@@ -38,13 +39,13 @@ def worth_sharing(moved: float) -> bool:
     return moved > WORTH_SHARING and cores() > 1
 
 
-def words_for(moved: float, dtype: np.dtype) -> tuple[int, int, int, int]:
+def shared(moved: float, dtype: np.dtype) -> Shared:
     """What the plan of a step that moves so many bytes says of sharing it."""
     if not worth_sharing(moved):
-        return 0, 1, 0, 0
+        return UNSHARED
     threads = min(cores(), int(moved / PER_THREAD))
     address = _helpers().mailbox.ctypes.data
-    return address, threads, sharing.take_parts_at(dtype), int(moved > WORTH_WAKING)
+    return Shared(address, threads, sharing.take_parts_at(dtype), int(moved > WORTH_WAKING))
 
 
 def wake() -> bool:
