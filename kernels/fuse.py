@@ -28,7 +28,8 @@ from numba.extending import intrinsic
 from ._jit import COMPILED, address_of, inline, jit
 from .rule import Rule, Sums, Variant, code_hash
 from .scalar import for_scalars
-from .tile import lanes, load, splat, total
+from .simd import LANES
+from .tile import lanes, load, load_double, splat, store as store_vector, total
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the
@@ -38,6 +39,7 @@ State = namedtuple("State", "slots carry hyper c blocks scales")
 # Sums are made in portions of so many elements, each portion by itself: whoever makes it, and
 # whoever makes the next one, the result is the same.
 PORTION = 2048
+WAITING, DOUBLES = 256, LANES[np.float64]  # of a portion's numbers at a time
 
 if COMPILED:
 
@@ -220,19 +222,31 @@ def _descend(update, n_slots, scalars, key):
 
 
 def _tally(terms, n_slots, n_terms, scalars, key):
-    """Sums of the terms over at most PORTION elements: lane by lane, then across the lanes."""
+    """Sums of the terms over at most PORTION elements: lane by lane, then across the lanes.
+
+    What is summed stays in the first cache, since only a few numbers of each term wait at a time.
+    """
 
     @jit(key=key, by_address=True)
     def tally(theta, gradient, slots, block, scales, c, rate, out):
-        p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
-        s = slots[:, block[0] : block[1]]
         _, coupled, _, cs = scalars(theta, scales, c, rate)
-        found = np.empty((n_terms, PORTION))
-        for i in range(p.size):
-            values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
-            write_slots(found, i, values, 0)
+        found = np.empty((n_terms, WAITING), theta.dtype)
+        added = np.zeros((n_terms, DOUBLES))
+        for first in range(block[0], block[1], WAITING):
+            last = min(first + WAITING, block[1])
+            p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
+            for i in range(p.size):
+                values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
+                write_slots(found, i, values, 0)
+            for k in range(n_terms):
+                numbers, lane = found[k], load(added[k], 0)
+                for i in range(p.size, -(-p.size // DOUBLES) * DOUBLES):
+                    numbers[i] = 0
+                for i in range(0, p.size, DOUBLES):
+                    lane = lane + load_double(numbers, i)
+                store_vector(added[k], 0, lane)
         for k in range(n_terms):
-            out[k] = sum_of(found[k], p.size)
+            out[k] = total(load(added[k], 0))
 
     return tally
 

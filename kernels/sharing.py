@@ -8,6 +8,7 @@ what others have left.  Nobody waits for a helper that has not entered, only for
 is working on.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,21 +20,22 @@ from numba.extending import intrinsic
 
 from ._jit import COMPILED, address_of, inline, jit
 from .fuse import call
-from .plan import DESCEND, PHASED, RATE, STATE
+from .plan import DESCEND, PHASED, RATE, SIZE, STATE
 from .threads import LINE, SPINS, add_atomic, give_way, load_atomic, pause
 
 # Places in the mailbox.  Its first line is the job: its number (odd while the rest is being
 # written), the address of the kernel that takes its parts, and what that needs.
-JOB, TAKE, PLAN, THETA, GRADIENT, CUT = range(6)
+JOB, TAKE, PLAN, THETA, GRADIENT, CUT, KIND, T = range(8)
 LEADING = LINE  # how many want to lead; the first may
 # Of each thread, a line: is it awake; how many parts of its range are taken, and of which job; how
 # many parts it has completed, of which job; and room for a range of parameters.
 AWAKE, _TAKEN, _COMPLETED, _BLOCK, _FIRST_LINE = 0, 1, 2, 3, 2 * LINE
-COUNT = 20  # bits of a number of parts, or of threads; above them stands the job's, or the size
+COUNT = 20  # bits of a number of parts, or of threads; above them stands the job's, or the parts
 
 # How many parts each thread has: one of few parameters, since beginning one costs 0.1 µs; more
 # where there are more, so that nobody waits long for a core that is busy elsewhere.
-LEAST, PARTS, MOST = 1 << 16, 4, 1 << 18  # parameters of a part, parts, parameters
+_LEAST, _PARTS, _MOST = 1 << 16, 4, 1 << 18  # parameters of a part, parts, parameters
+_NUMBERS = 64  # parameters in whole cache lines
 
 
 @inline
@@ -48,25 +50,10 @@ def line_of(thread):
 
 
 @inline
-def cut_of(word):
-    """(parameters, threads, parameters of a part, parts) of the word CUT of a job.
-
-    Parts are of whole cache lines.
-    """
-    size, threads = word >> COUNT, word & ((1 << COUNT) - 1)
-    own = size // threads + 1
-    each = max(min(own // LEAST, PARTS), own // MOST, 1)
-    part = (own // each + 64) // 64 * 64
-    return size, threads, part, (size + part - 1) // part
-
-
-@inline
-def descend_on(theta, gradient, state, first, last, block, rate, descend):
-    """One step on the parameters first … last; ``block`` is room for two numbers."""
-    for k in range(state.blocks.shape[0]):
-        block[0], block[1] = max(state.blocks[k, 0], first), min(state.blocks[k, 1], last)
-        if block[0] < block[1]:
-            call(descend, (theta, gradient, state.slots, block, state.scales[k], state.c, rate))
+def parts_for(size, threads):
+    """Into how many parts a step on so many parameters is cut."""
+    own = size // threads
+    return threads * max(min(own // _LEAST, _PARTS), own // _MOST, 1)
 
 
 if COMPILED:
@@ -126,20 +113,22 @@ if COMPILED:
             if replace_atomic(mailbox, place, seen, (job << COUNT) + taken + 1):
                 return taken
 
-    @cache
-    def take_parts_at(dtype: np.dtype) -> int:
-        """The address of the kernel that takes parts of arrays of this dtype."""
-        number = from_dtype(dtype)
-        numbers_at, words_at = vector(number), vector(int64)
+    def taker(work: Callable, dtype: np.dtype, key: str) -> int:
+        """The address of a kernel that takes parts of a job on arrays of this dtype.
 
-        @jit(key=str(number), by_address=True)
+        ``work(theta, gradient, plan, kind, t, i, parts, block)`` does part i of so many; ``block``
+        is room for two numbers.
+        """
+        numbers_at, words_at = vector(from_dtype(dtype)), vector(int64)
+
+        @jit(key=f"{key} {dtype}", by_address=True)
         def take_parts(mailbox, thread, job):
-            address, given = mailbox[PLAN], (mailbox[THETA], mailbox[GRADIENT])
-            cut = mailbox[CUT]
+            plan, theta, gradient = mailbox[PLAN], mailbox[THETA], mailbox[GRADIENT]
+            kind, t, cut = mailbox[KIND], mailbox[T], mailbox[CUT]
             fence("acquire")
             if load_atomic(mailbox, JOB) != job:
                 return  # it is over, and what was read may be of another one
-            size, threads, part, parts = cut_of(cut)
+            parts, threads = cut >> COUNT, cut & ((1 << COUNT) - 1)
             own, done = line_of(thread), 0
             for k in range(threads):
                 owner = (thread + k) % threads
@@ -147,19 +136,33 @@ if COMPILED:
                 count = parts * (owner + 1) // threads - begin
                 i = next_part(mailbox, owner, job, count)
                 while i >= 0:
-                    # From here on the leader waits for this part, and the plan stays.
-                    plan = words_at(address, PHASED)
-                    theta, gradient = numbers_at(given[0], size), numbers_at(given[1], size)
-                    state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
-                    first = (begin + i) * part
-                    last = min(first + part, size)
+                    # From here on the leader waits for this part, and all arrays stay.
+                    words = words_at(plan, PHASED + 1)
+                    p, g = numbers_at(theta, words[SIZE]), numbers_at(gradient, words[SIZE])
                     block = mailbox[own + _BLOCK : own + _BLOCK + 2]
-                    descend_on(theta, gradient, state, first, last, block, rate, plan[DESCEND])
+                    work(p, g, words, kind, t, begin + i, parts, block)
                     done += 1
                     store_atomic(mailbox, own + _COMPLETED, (job << COUNT) + done)
                     i = next_part(mailbox, owner, job, count)
 
         return address_of(take_parts, types.void(int64[::1], int64, int64))
+
+    @inline
+    def descend_part(theta, gradient, plan, kind, t, i, parts, block):
+        """A part of a step in one pass."""
+        state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
+        lines = (theta.size + _NUMBERS - 1) // _NUMBERS
+        first, last = lines * i // parts * _NUMBERS, lines * (i + 1) // parts * _NUMBERS
+        last = min(last, theta.size)
+        for k in range(state.blocks.shape[0]):
+            block[0], block[1] = max(state.blocks[k, 0], first), min(state.blocks[k, 1], last)
+            if block[0] < block[1]:
+                arrays = (theta, gradient, state.slots, block, state.scales[k], state.c, rate)
+                call(plan[DESCEND], arrays)
+
+    @cache
+    def descend_taker(dtype: np.dtype) -> int:
+        return taker(descend_part, dtype, "descend")
 
 
 @inline
@@ -181,8 +184,34 @@ def may_lead(mailbox):
 
 
 @inline
-def begin_job(mailbox):
-    """The number of a new job, which may be written now."""
+def lead(mailbox, job, take, plan, theta, gradient, parts, threads, kind, t):
+    """Open a job, work on it, and wait for those who help; ``job`` is what ``begin`` returned."""
+    mailbox[TAKE], mailbox[PLAN], mailbox[THETA], mailbox[GRADIENT] = take, plan, theta, gradient
+    mailbox[CUT], mailbox[KIND], mailbox[T] = (parts << COUNT) + threads, kind, t
+    store_atomic(mailbox, JOB, job)
+    call(take, (mailbox, 0, job))
+    spins = 0
+    while completed(mailbox, job, threads) < parts:
+        spins += 1
+        if spins < SPINS:
+            pause()
+        else:
+            give_way()
+
+
+@inline
+def completed(mailbox, job, threads):
+    count = 0
+    for k in range(threads):
+        word = load_atomic(mailbox, line_of(k) + _COMPLETED)
+        if word >> COUNT == job:
+            count += word & ((1 << COUNT) - 1)
+    return count
+
+
+@inline
+def begin(mailbox):
+    """The number of a new job; who may lead says so early, since the line is far away."""
     job = mailbox[JOB] + 2
     store_atomic(mailbox, JOB, job - 1)
     fence("release")
@@ -190,25 +219,7 @@ def begin_job(mailbox):
 
 
 @inline
-def lead(mailbox, job):
-    """Open the job that has been written, work on it, and wait for those who help."""
-    store_atomic(mailbox, JOB, job)
-    call(mailbox[TAKE], (mailbox, 0, job))
-    _, threads, _, parts = cut_of(mailbox[CUT])
-    spins, completed = 0, 0
-    while True:
-        completed = 0
-        for k in range(threads):
-            word = load_atomic(mailbox, line_of(k) + _COMPLETED)
-            if word >> COUNT == job:
-                completed += word & ((1 << COUNT) - 1)
-        if completed == parts:
-            break
-        spins += 1
-        if spins < SPINS:
-            pause()
-        else:
-            give_way()
+def stop_leading(mailbox):
     add_atomic(mailbox, LEADING, -1)
 
 

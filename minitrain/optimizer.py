@@ -168,10 +168,10 @@ class Optimizer:
             if done < REFUSED:
                 state.t = t
                 if done:
-                    sharing.missed()
+                    sharing.helpers().missed()
                 return
             if done == ASLEEP:
-                if not sharing.wake():
+                if not sharing.helpers().wake():
                     self._plan(params, state, shares=False)
                 self.step(params, gradient, state)
                 return
@@ -203,16 +203,16 @@ class Optimizer:
 
     def _plan(self, params: np.ndarray, state: OptimizerState, shares: bool = True) -> None:
         """Let the next steps be quick ones."""
-        kernels = self.kernels(params.dtype)
+        kernels, rest = self.kernels(params.dtype), ()
         if self._plain:
-            moved = params.nbytes * (3 + 2 * len(state.names))
-            shared = sharing.shared(moved, params.dtype) if shares else UNSHARED
-            state._quick, rest = quick.quick_step, (shared,)
+            state._quick, taker = quick.quick_step, quick.descend_taker
         else:
-            state._quick, *rest = phases.quick_way(params, state.arrays, state.phased)
-            rest = (UNSHARED, *rest)
+            state._quick, taker, *rest = phases.quick_way(params, state.arrays, state.phased)
+        moved = params.nbytes * (3 + 2 * len(state.names))
+        shares &= not state.phased.modifies  # which has more phases than those that are shared
+        shared = sharing.shared(moved, lambda: taker(params.dtype)) if shares else UNSHARED
         quick.prepare(state._quick, params.dtype)
-        state._plan = plan_of(state.arrays, state.size, self._lr, kernels, *rest)
+        state._plan = plan_of(state.arrays, state.size, self._lr, kernels, shared, *rest)
         state._place = state._plan.ctypes.data
         state._planner, state._planned = self, state.arrays
 

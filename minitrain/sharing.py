@@ -1,7 +1,7 @@
 """Helpers for optimizer steps: threads that stand by on the other cores (see kernels/sharing.py).
 
-They come with the first large step.  After a step they look for the next one for a tenth of a
-millisecond, as torch's threads do, and then sleep until a step wakes them.
+They come with the first step that is large.  After a step they look out for the next one for a
+tenth of a millisecond, much shorter than torch's threads, and then sleep until a step wakes them.
 """
 
 import atexit
@@ -19,11 +19,14 @@ from .kernels import sharing
 from .kernels._jit import COMPILED
 from .kernels.plan import UNSHARED, Shared
 
-# Bytes that a step moves: from the first on it is shared with helpers that are awake, from the
-# second on they are woken for it, which takes them 50 µs.
-WORTH_SHARING, WORTH_WAKING = 0.6e6, 4e6
-PER_THREAD = 0.3e6  # bytes that a thread moves at least
-STANDS_BY = 1e-4  # seconds
+# Bytes that a step moves.  From WORTH_SHARING on it is shared with helpers that are awake; these
+# are woken for steps in quick succession, so that a program that does something else between its
+# small steps keeps the other cores.  From WORTH_WAKING on they are woken for each step: that takes
+# 50 µs.  (scripts/bench_kernels.py)
+WORTH_SHARING, WORTH_WAKING = 0.2e6, 4e6
+_PER_THREAD = 0.1e6  # that a thread moves at least
+_STANDS_BY = 1e-4  # seconds
+_SUCCESSION, _BETWEEN = 8, 3e-5  # so many steps, each so many seconds after the other
 
 
 @cache
@@ -39,108 +42,127 @@ def worth_sharing(moved: float) -> bool:
     return moved > WORTH_SHARING and cores() > 1
 
 
-def shared(moved: float, dtype: np.dtype) -> Shared:
-    """What the plan of a step that moves so many bytes says of sharing it."""
+def shared(moved: float, taker: Callable[[], int]) -> Shared:
+    """What the plan of steps that move so many bytes says of sharing them; ``taker`` compiles the
+    kernel that takes parts, and says where it is."""
     if not worth_sharing(moved):
         return UNSHARED
-    threads = min(cores(), int(moved / PER_THREAD))
-    address = _helpers().mailbox.ctypes.data
-    return Shared(address, threads, sharing.take_parts_at(dtype), int(moved > WORTH_WAKING))
+    threads = min(cores(), int(moved / _PER_THREAD))
+    return Shared(helpers().address, threads, taker(), int(moved > WORTH_WAKING))
 
 
-def wake() -> bool:
-    """Call the helpers; False if there are none."""
-    return _helpers().wake()
+class Helpers:
+    """A thread for each core but one, and the mailbox in which they find their jobs."""
 
-
-def missed() -> None:
-    """A step was made without the helpers, since they sleep: wake them if it was one of many."""
-    helpers = _helpers()
-    now = perf_counter()
-    if now - helpers.missed < STANDS_BY:
-        helpers.wake()
-    helpers.missed = now
-
-
-class _Helpers:
     def __init__(self) -> None:
         self.mailbox = np.zeros(sharing.places(cores()), np.int64)
-        self.missed = 0.0
+        self.address = self.mailbox.ctypes.data
+        self._start_once = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: after a fork there are no threads, nor anybody who leads."""
+        self.mailbox[:] = 0
         self._threads: list[threading.Thread] = []
-        self._beds: list[SimpleQueue] = []
+        self._beds: list[SimpleQueue[bool]] = []  # where they sleep; False sends them home
         self._homes: list[set[int]] = []
-        self._lock = threading.Lock()
+        self._last, self._steps = 0.0, 0
 
     def wake(self) -> bool:
-        if not self._threads and not self._start():
-            return False
-        self._stay_away()
+        """Call all of them; False if there are none."""
+        with self._start_once:
+            if not self._threads and not self._start():
+                return False
+        self._leave_this_core()
         for number, bed in enumerate(self._beds, 1):
-            if not self.mailbox[sharing.line_of(number) + sharing.AWAKE]:
-                self.mailbox[sharing.line_of(number) + sharing.AWAKE] = 1
+            awake = sharing.line_of(number) + sharing.AWAKE
+            if not self.mailbox[awake]:
+                self.mailbox[awake] = 1
                 bed.put(True)
         return True
 
-    def _start(self) -> bool:
-        with self._lock:
-            if self._threads:
-                return True
-            beds = [SimpleQueue() for _ in range(1, cores())]
-            spins = spins_in(STANDS_BY, self.mailbox)
-            threads = [
-                threading.Thread(
-                    target=stand_by, args=(self.mailbox, number, bed, spins), daemon=True,
-                    name=f"minitrain-step-{number}",
-                )
-                for number, bed in enumerate(beds, 1)
-            ]
-            try:
-                for thread in threads:
-                    thread.start()
-            except RuntimeError:
-                return False
-            self._beds, self._homes = beds, [set() for _ in beds]
-            self._threads = threads
-            atexit.register(self._send_home)
-        return True
+    def missed(self) -> None:
+        """A step was made without them, since they sleep: wake them if such steps are many."""
+        now = perf_counter()
+        self._steps = self._steps + 1 if now - self._last < _BETWEEN else 0
+        self._last = now
+        if self._steps >= _SUCCESSION:
+            self._steps = 0
+            self.wake()
 
-    def _stay_away(self) -> None:
-        """Keep the helpers off the core that this thread is on."""
-        here, available = current_core(), os.sched_getaffinity(0)
-        others = sorted(available - {here})
-        if not others:
+    def _start(self) -> bool:
+        spins = looks_in(_STANDS_BY)
+        for number in range(1, cores()):
+            bed: SimpleQueue[bool] = SimpleQueue()
+            thread = threading.Thread(
+                target=stand_by, args=(self.mailbox, number, bed, spins), daemon=True,
+                name=f"minitrain-step-{number}",
+            )  # fmt: skip
+            try:
+                thread.start()
+            except RuntimeError:  # "can't start new thread": then with those that there are
+                break
+            self._threads.append(thread)
+            self._beds.append(bed)
+            self._homes.append(set())
+        return bool(self._threads)
+
+    def _leave_this_core(self) -> None:
+        """Keep them off the core that this thread is on, without touching this thread.
+
+        Left alone, Linux wakes a thread on the core of the one that woke it, which then was to
+        sleep; but here both go on, and share that core for 10 to 25 ms (see crew.py).
+        """
+        here = _current_core()
+        if here is None or not hasattr(os, "sched_setaffinity"):
             return
-        for k, thread in enumerate(self._threads):
+        others = sorted(os.sched_getaffinity(0) - {here})
+        for k, thread in enumerate(self._threads if others else ()):
             home = {others[k % len(others)]}
-            if self._homes[k] != home:
-                os.sched_setaffinity(thread.native_id, home)
+            if self._homes[k] != home and thread.native_id is not None:
+                try:
+                    os.sched_setaffinity(thread.native_id, home)
+                except OSError:  # a core that was taken away meanwhile
+                    continue
                 self._homes[k] = home
 
-    def _send_home(self) -> None:
+    def send_home(self) -> None:
+        """End the threads, and wait for them: at the end of the program they shall not be in the
+        middle of a kernel."""
         for bed in self._beds:
             bed.put(False)
+        for thread in self._threads:
+            thread.join(timeout=1.0)
+        self.forget()
 
 
-def stand_by(mailbox, number, bed, spins):
+def stand_by(mailbox: np.ndarray, number: int, bed: "SimpleQueue[bool]", looks: int) -> None:
+    """What a helper does."""
     while bed.get():
-        sharing.serve(mailbox, number, spins)
+        sharing.serve(mailbox, number, looks)
         mailbox[sharing.line_of(number) + sharing.AWAKE] = 0
 
 
-def spins_in(seconds: float, mailbox: np.ndarray) -> int:
-    few = 1000
-    sharing.serve(mailbox, 0, few)
+def looks_in(seconds: float) -> int:
+    """How often a helper looks into its mailbox in so many seconds; a look is 5 to 50 ns."""
+    nobody, few = np.zeros(sharing.places(1), np.int64), 1000
+    sharing.serve(nobody, 0, few)
     began = perf_counter()
-    sharing.serve(mailbox, 0, few)
+    sharing.serve(nobody, 0, few)
     return max(few, int(few * seconds / (perf_counter() - began)))
 
 
 @cache
-def _helpers() -> _Helpers:
-    return _Helpers()
+def helpers() -> Helpers:
+    """The only ones of this process."""
+    made = Helpers()
+    atexit.register(made.send_home)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=made.forget)
+    return made
 
 
-def current_core():
+def _current_core() -> int | None:
     ask = _sched_getcpu()
     return ask() if ask else None
 
