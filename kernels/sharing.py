@@ -224,16 +224,32 @@ def stop_leading(mailbox):
 
 
 @jit
-def serve(mailbox, thread, spins):
-    """Help with each job, until there was none for so many looks."""
+def serve(mailbox, thread, looks):
+    """Help with each job, until there was none for so many looks; then this helper is asleep.
+
+    It says so itself: back in Python it might wait long for the GIL, and be counted upon.
+    """
     idle, last = 0, np.int64(0)
-    while idle < spins:
+    while idle < looks:
         job = load_atomic(mailbox, JOB)
         if job > last and job % 2 == 0:
             last = job
-            if thread < mailbox[CUT] & ((1 << COUNT) - 1):
-                call(mailbox[TAKE], (mailbox, thread, job))
+            if help_with(mailbox, thread, job):
                 idle = 0
         else:
             idle += 1
             pause()
+    awake = line_of(thread) + AWAKE
+    add_atomic(mailbox, awake, -load_atomic(mailbox, awake))
+    job = load_atomic(mailbox, JOB)
+    if job > last and job % 2 == 0:  # whose leader has still seen it awake
+        help_with(mailbox, thread, job)
+
+
+@inline
+def help_with(mailbox, thread, job):
+    """Take parts of a job; False if it is not for so many threads."""
+    if thread >= mailbox[CUT] & ((1 << COUNT) - 1):
+        return False
+    call(mailbox[TAKE], (mailbox, thread, job))
+    return True

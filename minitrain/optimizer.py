@@ -168,7 +168,7 @@ class Optimizer:
             if done < REFUSED:
                 state.t = t
                 if done:
-                    sharing.helpers().missed()
+                    sharing.helpers().missed(params.nbytes * (3 + 2 * len(state.names)))
                 return
             if done == ASLEEP:
                 if not sharing.helpers().wake():

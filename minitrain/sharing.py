@@ -26,7 +26,8 @@ from .kernels.plan import UNSHARED, Shared
 WORTH_SHARING, WORTH_WAKING = 0.2e6, 4e6
 _PER_THREAD = 0.1e6  # that a thread moves at least
 _STANDS_BY = 1e-4  # seconds
-_SUCCESSION, _BETWEEN = 8, 3e-5  # so many steps, each so many seconds after the other
+_SUCCESSION, _BETWEEN = 8, 2e-5  # so many steps, with so many seconds between them
+_ALONE = 2e10  # bytes a second of one core, about
 
 
 @cache
@@ -81,10 +82,11 @@ class Helpers:
                 bed.put(True)
         return True
 
-    def missed(self) -> None:
+    def missed(self, moved: float) -> None:
         """A step was made without them, since they sleep: wake them if such steps are many."""
         now = perf_counter()
-        self._steps = self._steps + 1 if now - self._last < _BETWEEN else 0
+        soon = now - self._last < _BETWEEN + moved / _ALONE
+        self._steps = self._steps + 1 if soon else 0
         self._last = now
         if self._steps >= _SUCCESSION:
             self._steps = 0
@@ -140,7 +142,6 @@ def stand_by(mailbox: np.ndarray, number: int, bed: "SimpleQueue[bool]", looks: 
     """What a helper does."""
     while bed.get():
         sharing.serve(mailbox, number, looks)
-        mailbox[sharing.line_of(number) + sharing.AWAKE] = 0
 
 
 def looks_in(seconds: float) -> int:
