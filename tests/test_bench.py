@@ -283,7 +283,7 @@ def test_the_limit_moves_memory_of_its_own():
     limits = script("_limits")
     assert limits.written(5, "float32").tolist() == [1] * 5
     for threads in (1, 3):
-        limits.stream(4, 1000, "float64", threads)()
+        limits.stream(4, 1000, "float64", threads)(2)
     assert limits.traffic(2, 10, "float32") == 280
 
 
