@@ -15,7 +15,7 @@ from collections import namedtuple
 import numpy as np
 
 from ._jit import inline, jit
-from .fuse import State, call
+from .fuse import call
 from .gemm import MOST_ROWS
 from .layers import B_, I_, NB_, O_, W_, bias_gradient, weight_gradient
 from .modifiers import add_partials, modify, square_sum

@@ -35,7 +35,7 @@ if COMPILED:
 
     @cache
     def vector(number: Any) -> Callable:
-        """A function for kernels: ``at(address, size)`` is the array of numbers that stands there."""
+        """A function for kernels: ``at(address, size)`` is the array that stands there."""
         kind = types.Array(number, 1, "C")
 
         @intrinsic

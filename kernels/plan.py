@@ -5,7 +5,6 @@ with one are handed nothing else (see quick.py and sharing.py).
 """
 
 from collections import namedtuple
-from typing import Any
 
 import numpy as np
 from numba import float64, int64, types

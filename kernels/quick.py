@@ -16,11 +16,21 @@ from numba.extending import intrinsic
 from ._jit import COMPILED, inline, jit
 from .borrow import borrowed
 from .fuse import apply_step, call
-from .plan import (
-    ADVANCE, DESCEND, ITEM, MAILBOX, PHASED, PHASES, RATE, SIZE, STATE, TAKER, THREADS, WAKES,
-)  # fmt: skip
-
 from .phases import begin_rows, descend_portions, settle_more_rows, settle_rows, tally_portions
+from .plan import (
+    ADVANCE,
+    DESCEND,
+    ITEM,
+    MAILBOX,
+    PHASED,
+    PHASES,
+    RATE,
+    SIZE,
+    STATE,
+    TAKER,
+    THREADS,
+    WAKES,
+)  # fmt: skip
 from .sharing import anyone, begin, lead, may_lead, parts_for, places, stop_leading
 
 SUM, SUM_MORE, UPDATE = range(3)  # the kinds of jobs of a step in phases
@@ -32,7 +42,7 @@ DONE, ALONE, REFUSED, ASLEEP = range(4)
 if COMPILED:
     from .places import address_in, float_of, value_at, vector
     from .plan import state_at
-    from .sharing import descend_taker, taker
+    from .sharing import taker
 
     _words_at = vector(int64)
 

@@ -10,12 +10,9 @@ is working on.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import from_dtype, int64, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import COMPILED, address_of, inline, jit
@@ -162,7 +159,11 @@ if COMPILED:
 
     @cache
     def descend_taker(dtype: np.dtype) -> int:
+        """The address of the kernel that takes parts of steps in one pass."""
         return taker(descend_part, dtype, "descend")
+
+else:
+    descend_taker = None
 
 
 @inline

@@ -17,6 +17,7 @@ from .kernels.plan import UNSHARED, plan_of
 from .kernels.quick import ASLEEP, REFUSED
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
+from .kernels.sharing import descend_taker
 from .model import Block
 
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
@@ -205,7 +206,7 @@ class Optimizer:
         """Let the next steps be quick ones."""
         kernels, rest = self.kernels(params.dtype), ()
         if self._plain:
-            state._quick, taker = quick.quick_step, quick.descend_taker
+            state._quick, taker = quick.quick_step, descend_taker
         else:
             state._quick, taker, *rest = phases.quick_way(params, state.arrays, state.phased)
         moved = params.nbytes * (3 + 2 * len(state.names))

@@ -14,6 +14,7 @@ from .kernels.layers import Workspace
 from .kernels.memory import aligned_zeros
 from .kernels.modifiers import OFF
 from .kernels.rule import Sums
+from .kernels.sums import PORTION
 from .model import Block
 from .modifiers import Modifiers
 
@@ -89,8 +90,8 @@ def _portions(blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:
     """(start, stop, block) of each portion, and the number of each block's first one."""
     rows, firsts = [], [0]
     for k, block in enumerate(blocks):
-        for start in range(block.start, block.stop, fuse.PORTION):
-            rows.append((start, min(start + fuse.PORTION, block.stop), k))
+        for start in range(block.start, block.stop, PORTION):
+            rows.append((start, min(start + PORTION, block.stop), k))
         firsts.append(len(rows))
     return np.array(rows, np.int64).reshape(-1, 3), np.array(firsts, np.int64)
 

@@ -9,9 +9,9 @@ GB/s counts what a step must move (the gradient once, parameters and slots twice
 it is what this machine moves in the same run, at the same size, with the same mix of reads and
 writes, on as many cores.  Rules that need sums (LARS, Prodigy) are held to one pass, too, though
 they must make two.  The peers: the same rule in NumPy; torch's loop over tensors, its foreach and,
-where there is one, its fused kernel; optax under jit.  All are timed in turn, round by round, and a ratio
-is the median over the rounds.  A round begins with a rest: the threads of torch and optax go on
-spinning for some milliseconds, on the core that a shared step's helper has.
+where there is one, its fused kernel; optax under jit.  All are timed in turn, round by round, and
+a ratio is the median over the rounds.  A round begins with a rest: the threads of torch and optax
+go on spinning for some milliseconds, on the core that a shared step's helper has.
 """
 
 import argparse
