@@ -6,9 +6,9 @@
     PYTHONPATH=FOLDER python3 tests/kernels/golden/official/cases.py --check   # compares with it
 
 and laprop.py of github.com/Z-T-WANG/LaProp-Optimizer (commit 9373f13), which is in no package, in
-FOLDER.  All are torch optimizers, so torch is needed, too; the tests need official.npz alone.  Weights are
-(inputs, outputs) here and (outputs, inputs) there.  torch's own Adafactor and Muon are compared
-here as well, Muon without its cast to bfloat16, which would hide all but two digits.
+FOLDER.  All are torch optimizers, so torch is needed, too; the tests need official.npz alone.
+Weights are (inputs, outputs) here and (outputs, inputs) there.  torch's own Adafactor and Muon are
+compared here as well, Muon without its cast to bfloat16, which would hide all but two digits.
 """
 
 import math
