@@ -9,8 +9,7 @@ that one compiled training loop serves all of them:
     settle(c, kept, sums)                                         what the sums are for, float64
     look(out, theta, slots, block, c)                             the weights to evaluate
 
-The update of a rule is inlined into a loop that LLVM vectorises.  Slots are read and written by
-address: a tuple of arrays in the loop would cost 7 times as much.  Scalars are cast to the arrays'
+The update of a rule is inlined into a loop that LLVM vectorises.  Scalars are cast to the arrays'
 dtype once, since one float64 makes the whole loop compute in float64.
 """
 
@@ -20,135 +19,18 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import float64, from_dtype, int64, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from ._jit import COMPILED, address_of, inline, jit
+from ._jit import address_of, inline, jit
+from .access import call, read_slots, store, unpack, widest_vectors, write_slots
 from .rule import Rule, Sums, Variant, code_hash
 from .scalar import for_scalars
-from .vector import lanes, load, splat, total
+from .sums import settle_of, tally_of
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the
 # parameters its (scale of the learning rate, coupled decay, decoupled decay).
 State = namedtuple("State", "slots carry hyper c blocks scales")
-
-# Sums are made in portions of so many elements, each portion by itself: whoever makes it, and
-# whoever makes the next one, the result is the same.
-PORTION = 2048
-
-if COMPILED:
-
-    def _columns(context, builder, kind, array, i):
-        """Where slots[k, i] is, as a function of k."""
-        array = context.make_array(kind)(context, builder, array)
-        size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-        row = builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], cgutils.intp_t(size))
-
-        def column(k):
-            start = builder.gep(array.data, [builder.mul(row, cgutils.intp_t(k))])
-            return builder.gep(start, [i])
-
-        return column
-
-    @intrinsic
-    def read_slots(typingctx, slots, i, n):
-        """slots[:n, i] as a tuple; ``n`` is a literal."""
-        if not isinstance(n, types.IntegerLiteral):
-            return None
-        tuple_type = types.UniTuple(slots.dtype, n.literal_value)
-
-        def codegen(context, builder, signature, arguments):
-            column = _columns(context, builder, slots, *arguments[:2])
-            values = [builder.load(column(k)) for k in range(n.literal_value)]
-            return context.make_tuple(builder, tuple_type, values)
-
-        return tuple_type(slots, types.intp, n), codegen
-
-    @intrinsic
-    def write_slots(typingctx, slots, i, values, skip):
-        """slots[:, i] = values[skip:]; ``skip`` is a literal."""
-        if not isinstance(skip, types.IntegerLiteral):
-            return None
-        first = skip.literal_value
-
-        def codegen(context, builder, signature, arguments):
-            column = _columns(context, builder, slots, *arguments[:2])
-            for k, kind in enumerate(list(values)[first:]):
-                value = builder.extract_value(arguments[2], first + k)
-                builder.store(context.cast(builder, value, kind, slots.dtype), column(k))
-            return context.get_dummy_value()
-
-        return types.void(slots, types.intp, values, skip), codegen
-
-    @intrinsic
-    def unpack(typingctx, like, array, n):
-        """The first ``n`` (a literal) elements of ``array`` as a tuple in the dtype of ``like``."""
-        if not isinstance(n, types.IntegerLiteral):
-            return None
-        tuple_type = types.UniTuple(like.dtype, n.literal_value)
-
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(array)(context, builder, arguments[1]).data
-            values = []
-            for i in range(n.literal_value):
-                value = builder.load(builder.gep(data, [cgutils.intp_t(i)]))
-                values.append(context.cast(builder, value, array.dtype, like.dtype))
-            return context.make_tuple(builder, tuple_type, values)
-
-        return tuple_type(like, array, n), codegen
-
-    @intrinsic
-    def store(typingctx, array, values):
-        """Write a tuple of numbers, of whatever types, into the first elements of ``array``."""
-
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(array)(context, builder, arguments[0]).data
-            for i, kind in enumerate(values):
-                value = builder.extract_value(arguments[1], i)
-                value = context.cast(builder, value, kind, array.dtype)
-                builder.store(value, builder.gep(data, [cgutils.intp_t(i)]))
-            return context.get_dummy_value()
-
-        return types.void(array, values), codegen
-
-    @intrinsic
-    def call(typingctx, address, arguments):
-        """Call the kernel without a result that stands at ``address`` with a tuple of arguments.
-
-        Numba's own first-class functions do the same, but handing one to a kernel costs 10 µs
-        (it asks Python for the address each time); an integer costs nothing.
-        """
-
-        def codegen(context, builder, signature, values):
-            kinds = [context.get_data_type(kind) for kind in arguments]
-            pointer = ir.FunctionType(ir.VoidType(), kinds).as_pointer()
-            function = builder.inttoptr(values[0], pointer)
-            builder.call(function, cgutils.unpack_tuple(builder, values[1]))
-            return context.get_dummy_value()
-
-        return types.void(address, arguments), codegen
-
-else:
-
-    def read_slots(slots, i, n):
-        return tuple(slots[:n, i])
-
-    def write_slots(slots, i, values, skip):
-        for k, value in enumerate(values[skip:]):
-            slots[k, i] = value
-
-    def unpack(like, array, n):
-        return tuple(array[:n].astype(like.dtype))
-
-    def store(array, values):
-        array[: len(values)] = values
-
-    def call(function, arguments):
-        with np.errstate(all="ignore"):  # compiled code does not warn; its twin must not either
-            function(*arguments)
 
 
 def _advance(coefficients, n_carry, n_hyper, rate_at, key):
@@ -208,60 +90,17 @@ def _descend(update, n_slots, scalars, key):
 
     @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
+        widest_vectors()
         p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
         s = slots[:, block[0] : block[1]]
         lr, coupled, decay, cs = scalars(theta, scales, c, rate)
         for i in range(p.size):
-            values = update(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
+            x = p[i]
+            values = update(x, g[i] + coupled * x, *read_slots(s, i, n_slots), cs)
             write_slots(s, i, values, 1)
-            p[i] = p[i] - lr * (values[0] + decay * p[i])
+            p[i] = x - lr * (values[0] + decay * x)
 
     return descend
-
-
-def _tally(terms, n_slots, n_terms, scalars, key):
-    """Sums of the terms over at most PORTION elements: lane by lane, then across the lanes."""
-
-    @jit(key=key, by_address=True)
-    def tally(theta, gradient, slots, block, scales, c, rate, out):
-        p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
-        s = slots[:, block[0] : block[1]]
-        _, coupled, _, cs = scalars(theta, scales, c, rate)
-        found = np.empty((n_terms, PORTION))
-        for i in range(p.size):
-            values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
-            write_slots(found, i, values, 0)
-        for k in range(n_terms):
-            out[k] = sum_of(found[k], p.size)
-
-    return tally
-
-
-@inline
-def sum_of(numbers, n):
-    """The sum of the first n numbers: each lane of a vector in order, then the lanes by halves."""
-    added = splat(numbers, 0.0)
-    for i in range(0, n, lanes(numbers)):
-        added = added + load(numbers, i, n - i)
-    return total(added)
-
-
-def _settle(factors, n, n_kept, n_terms, key):
-    if n_kept:
-
-        @jit(key=key, by_address=True)
-        def settle(c, kept, sums):
-            inputs = unpack(kept, kept, n_kept) + unpack(sums, sums, n_terms)
-            values, carried = factors(unpack(c, c, n), *inputs)
-            store(c[n:], values)
-            store(kept, carried)
-    else:
-
-        @jit(key=key, by_address=True)
-        def settle(c, kept, sums):
-            store(c[n:], factors(unpack(c, c, n), *unpack(sums, sums, n_terms)))
-
-    return settle
 
 
 def _look(point, n_slots, n, key):
@@ -343,19 +182,29 @@ def _compiled(
     if sums is not None and variant.terms is not None:
         before = _scalars(n + counts.kept, own_step, own_decay)
         tally = compiled(
-            _tally, variant.terms, n_slots, counts.terms, before, takes=(*arrays, doubles)
+            tally_of, variant.terms, n_slots, counts.terms, before, takes=(*arrays, doubles)
         )
         settle = compiled(
-            _settle, sums.factors, n, counts.kept, counts.terms, takes=(doubles, doubles, doubles)
+            settle_of, sums.factors, n, counts.kept, counts.terms, takes=(doubles, doubles, doubles)
         )
     if more is not None and variant.more_terms is not None:
         known = _scalars(n_known, own_step, own_decay)
         tally_more = compiled(
-            _tally, variant.more_terms, n_slots, counts.more_terms, known, takes=(*arrays, doubles)
-        )
+            tally_of,
+            variant.more_terms,
+            n_slots,
+            counts.more_terms,
+            known,
+            takes=(*arrays, doubles),
+        )  # fmt: skip
         settle_more = compiled(
-            _settle, more.factors, n_known, 0, counts.more_terms, takes=(doubles, doubles, doubles)
-        )
+            settle_of,
+            more.factors,
+            n_known,
+            0,
+            counts.more_terms,
+            takes=(doubles, doubles, doubles),
+        )  # fmt: skip
     if variant.point is not None:
         look = compiled(
             _look, variant.point, n_slots, n, takes=(numbers, numbers, slots, block, doubles)

@@ -10,9 +10,9 @@ import numpy as np
 
 from ._jit import inline, jit
 from .elementary import log
-from .fuse import PORTION, sum_of
 from .random import words
 from .simd import elementwise, polynomial, sqrt, where
+from .sums import PORTION, sum_of
 from .threads import meet, share
 from .vector import lanes, load, store
 

@@ -15,7 +15,7 @@ from collections import namedtuple
 import numpy as np
 
 from ._jit import inline, jit
-from .fuse import State, call
+from .fuse import call
 from .gemm import MOST_ROWS
 from .layers import B_, I_, NB_, O_, W_, bias_gradient, weight_gradient
 from .modifiers import add_partials, modify, square_sum
@@ -50,6 +50,86 @@ def apply_phases(theta, gradient, state, phased, descend, rate, step, first, las
         theta, gradient, state, phased, rate, first, last, begin, end, team
     ):
         return False
+    descend_portions(theta, gradient, state, phased, descend, rate, step, begin, end)
+    return True
+
+
+@inline
+def sum_up(theta, gradient, state, phased, rate, first, last, begin, end, team):
+    """Coefficients and factors of the blocks' groups into ``rows``; False if a thread gave up."""
+    if team.thread == 0:
+        begin_rows(state, phased, first, last)
+    if not meet(team.shared, team.threads):
+        return False
+    tally_portions(phased.tally, phased.one_group, theta, gradient, state, phased, rate, begin, end)
+    if not meet(team.shared, team.threads):
+        return False
+    if team.thread == 0:
+        settle_rows(phased, first, last)
+    if not meet(team.shared, team.threads):
+        return False
+    if not phased.more_terms:
+        return True
+    tally_portions(phased.tally_more, 0, theta, gradient, state, phased, rate, begin, end)
+    if not meet(team.shared, team.threads):
+        return False
+    if team.thread == 0:
+        settle_more_rows(phased, first, last)
+    return meet(team.shared, team.threads)
+
+
+@inline
+def begin_rows(state, phased, first, last):
+    """The coefficients and kept scalars of each group."""
+    n, n_kept = state.c.size, phased.kept.shape[1]
+    for k in range(0 if phased.one_group else first, 1 if phased.one_group else last):
+        for i in range(n):
+            phased.rows[k, i] = state.c[i]
+        for i in range(n_kept):
+            phased.rows[k, n + i] = phased.kept[k, i]
+
+
+@inline
+def tally_portions(tally, one_row, theta, gradient, state, phased, rate, begin, end):
+    """The sums of each portion, of the first terms or of more; is there one row for all blocks?"""
+    block = np.empty(2, np.int64)
+    for q in range(begin, end):
+        k = phased.portions[q, 2]
+        block[0], block[1] = phased.portions[q, 0], phased.portions[q, 1]
+        row, out = phased.rows[0 if one_row else k], phased.partials[q]
+        call(tally, (theta, gradient, state.slots, block, state.scales[k], row, rate, out))
+
+
+@inline
+def settle_rows(phased, first, last):
+    """Add the portions' sums up, and make the factors of them."""
+    sums = np.empty(phased.terms)
+    for k in range(0 if phased.one_group else first, 1 if phased.one_group else last):
+        start, stop = phased.firsts[k], phased.firsts[k + 1]
+        if phased.one_group:
+            stop = phased.portions.shape[0]
+        for i in range(phased.terms):
+            sums[i] = add_partials(phased.partials, i, start, stop)
+        call(phased.settle, (phased.rows[k], phased.kept[k], sums))
+    if phased.more_terms and phased.one_group:
+        for other in range(1, phased.rows.shape[0]):
+            for i in range(phased.rows.shape[1]):
+                phased.rows[other, i] = phased.rows[0, i]
+
+
+@inline
+def settle_more_rows(phased, first, last):
+    """The same of a second round of sums."""
+    sums = np.empty(phased.more_terms)
+    for k in range(first, last):
+        for i in range(phased.more_terms):
+            sums[i] = add_partials(phased.partials, i, phased.firsts[k], phased.firsts[k + 1])
+        call(phased.settle_more, (phased.rows[k], phased.kept[0], sums))
+
+
+@inline
+def descend_portions(theta, gradient, state, phased, descend, rate, step, begin, end):
+    """Update the parameters of some portions."""
     block = np.empty(2, np.int64)
     c = state.c
     for q in range(begin, end):
@@ -63,63 +143,6 @@ def apply_phases(theta, gradient, state, phased, descend, rate, step, first, las
             if phased.follows >= 0:
                 slot = state.slots[phased.follows]
                 follow(slot[block[0] : block[1]], phased.slow_slot[block[0] : block[1]], phased)
-    return True
-
-
-@inline
-def sum_up(theta, gradient, state, phased, rate, first, last, begin, end, team):
-    """Coefficients and factors of the blocks' groups into ``rows``; False if a thread gave up."""
-    n, n_kept = state.c.size, phased.kept.shape[1]
-    group, groups = (0, 1) if phased.one_group else (first, last)
-    if team.thread == 0:
-        for k in range(group, groups):
-            for i in range(n):
-                phased.rows[k, i] = state.c[i]
-            for i in range(n_kept):
-                phased.rows[k, n + i] = phased.kept[k, i]
-    if not meet(team.shared, team.threads):
-        return False
-    block = np.empty(2, np.int64)
-    for q in range(begin, end):
-        k = phased.portions[q, 2]
-        block[0], block[1] = phased.portions[q, 0], phased.portions[q, 1]
-        row, out = phased.rows[0 if phased.one_group else k], phased.partials[q]
-        arrays = (theta, gradient, state.slots, block, state.scales[k], row, rate, out)
-        call(phased.tally, arrays)
-    if not meet(team.shared, team.threads):
-        return False
-    if team.thread == 0:
-        sums = np.empty(phased.terms)
-        for k in range(group, groups):
-            start, stop = phased.firsts[k], phased.firsts[k + 1]
-            if phased.one_group:
-                stop = phased.portions.shape[0]
-            for i in range(phased.terms):
-                sums[i] = add_partials(phased.partials, i, start, stop)
-            call(phased.settle, (phased.rows[k], phased.kept[k], sums))
-            if phased.more_terms and phased.one_group:
-                for other in range(1, phased.rows.shape[0]):
-                    for i in range(phased.rows.shape[1]):
-                        phased.rows[other, i] = phased.rows[0, i]
-    if not meet(team.shared, team.threads):
-        return False
-    if not phased.more_terms:
-        return True
-    for q in range(begin, end):
-        k = phased.portions[q, 2]
-        block[0], block[1] = phased.portions[q, 0], phased.portions[q, 1]
-        row, out = phased.rows[k], phased.partials[q]
-        arrays = (theta, gradient, state.slots, block, state.scales[k], row, rate, out)
-        call(phased.tally_more, arrays)
-    if not meet(team.shared, team.threads):
-        return False
-    if team.thread == 0:
-        sums = np.empty(phased.more_terms)
-        for k in range(first, last):
-            for i in range(phased.more_terms):
-                sums[i] = add_partials(phased.partials, i, phased.firsts[k], phased.firsts[k + 1])
-            call(phased.settle_more, (phased.rows[k], phased.kept[0], sums))
-    return meet(team.shared, team.threads)
 
 
 @inline
@@ -257,11 +280,13 @@ def collect(theta, gradient, work, data, rows, phased, team):
         phased.seen[LOSS], phased.seen[RIGHT] = loss, right
 
 
-@jit
-def step_in_phases(
-    theta, gradient, slots, carry, hyper, c, blocks, scales, phased, rate, t, advance, descend, team
-):
-    """One step on all blocks, from Python; the gradient is changed where it is modified."""
-    state = State(slots, carry, hyper, c, blocks, scales)
-    call(advance, (c, carry, hyper, np.float64(t), rate))
-    apply_phases(theta, gradient, state, phased, descend, rate, t - 1, 0, blocks.shape[0], team)
+@jit(by_address=True)
+def step_in_phases(theta, gradient, state, phased, rate, t, advance, descend, team):
+    """One step on all blocks, on a given gradient, which is not changed."""
+    if phased.modifies:
+        for i in range(gradient.size):
+            phased.spare[i] = gradient[i]
+        gradient = phased.spare
+    call(advance, (state.c, state.carry, state.hyper, np.float64(t), rate))
+    blocks = state.blocks.shape[0]
+    apply_phases(theta, gradient, state, phased, descend, rate, t - 1, 0, blocks, team)

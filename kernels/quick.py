@@ -1,99 +1,148 @@
 """One optimizer step from Python, with little on the way in.
 
-Numba takes about 0.1 µs per array that it is handed, and a step needs nine of them: more than the
-whole step of a small network takes.  Here the state is a *plan*, one array of numbers that says
-where the others stand; what does not fit the plan is refused, and the caller, who then has time,
-finds out why.
+Numba takes about 0.05 µs per array that it is handed, and a step needs nine of them, one in phases
+several dozen: more than the whole step of a small network takes.  Here a step is handed its plan's
+address; what does not fit the plan is refused, and the caller, who then has time, finds out why.
 """
 
+from functools import cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import float64, from_dtype, int64, types
-from numba.core import cgutils
+from numba import from_dtype, int64
 from numba.extending import intrinsic
 
-from ._jit import COMPILED, jit
+from ._jit import COMPILED, inline, jit
 from .borrow import borrowed
-from .fuse import State, apply_step
+from .fuse import apply_step, call
+from .phases import begin_rows, descend_portions, settle_more_rows, settle_rows, tally_portions
+from .plan import (
+    ADVANCE,
+    DESCEND,
+    ITEM,
+    MAILBOX,
+    PHASED,
+    PHASES,
+    RATE,
+    SIZE,
+    STATE,
+    TAKER,
+    THREADS,
+    WAKES,
+)  # fmt: skip
+from .sharing import anyone, begin, lead, may_lead, parts_for, places, stop_leading
 
-# How many parameters, the bytes of one, bytes up to which a step is made here; and for each array
-# of the state, in the order of State: address, rows (0 if it has one dimension), columns.
-SIZE, ITEM, MOST, ARRAYS, _EACH = 0, 1, 2, 3, 3
+SUM, SUM_MORE, UPDATE = range(3)  # the kinds of jobs of a step in phases
 
-
-def plan_of(arrays: State, size: int, most: float) -> np.ndarray:
-    """The plan of a state for ``size`` parameters; it holds while the arrays are kept alive."""
-    numbers = [size, arrays.slots.itemsize, int(most)]
-    for array in arrays:
-        rows = array.shape[0] if array.ndim == 2 else 0
-        numbers += [array.ctypes.data, rows, array.shape[-1]]
-    return np.array(numbers, np.int64)
-
+# What became of a step: it is done; it is done, and would have been faster with the helpers, who
+# sleep; nothing is done, since it does not fit the plan, or since helpers are to be woken first.
+DONE, ALONE, REFUSED, ASLEEP = range(4)
 
 if COMPILED:
+    from .places import address_in, float_of, value_at, vector
+    from .plan import state_at
+    from .sharing import taker
 
-    def _array_at(context, builder, kind, place):
-        """The array that the three numbers at ``place`` speak of; nobody counts for it."""
-        words = [builder.load(builder.gep(place, [cgutils.intp_t(k)])) for k in range(_EACH)]
-        size = cgutils.intp_t(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-        columns, rows = words[2], words[1] if kind.ndim == 2 else cgutils.intp_t(1)
-        shape = [rows, columns][-kind.ndim :]
-        strides = [builder.mul(columns, size), size][-kind.ndim :]
-        array = context.make_array(kind)(context, builder)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        array.nitems, array.itemsize = builder.mul(rows, columns), size
-        array.data = builder.inttoptr(words[0], array.data.type)
-        array.shape = cgutils.pack_array(builder, shape, ty=ir.IntType(64))
-        array.strides = cgutils.pack_array(builder, strides, ty=ir.IntType(64))
-        return array._getvalue()
+    _words_at = vector(int64)
 
-    @intrinsic
-    def state_at(typingctx, like, plan):
-        """The state that a plan is of; its slots are of the dtype of ``like``."""
-        T, doubles = like.dtype, types.Array(float64, 1, "C")
-        kinds = (
-            types.Array(T, 2, "C"), doubles, doubles, doubles, types.Array(int64, 2, "C"),
-            types.Array(float64, 2, "C"),
-        )  # fmt: skip
-        kind = types.NamedTuple(kinds, State)
+    @jit
+    def quick_step(theta, gradient, address, t):
+        """``fuse.step`` for contiguous arrays; returns one of the four words above."""
+        plan = _words_at(address, PHASED)
+        if theta.size != plan[SIZE] or gradient.size != plan[SIZE] or theta.itemsize != plan[ITEM]:
+            return REFUSED
+        p, g = borrowed((theta, gradient))
+        state, rate = state_at(p, plan, STATE), float_of(plan[RATE])
+        if plan[MAILBOX] == 0:
+            apply_step(p, g, state, rate, t, plan[ADVANCE], plan[DESCEND])
+            return DONE
+        mailbox, threads = _words_at(plan[MAILBOX], places(plan[THREADS])), plan[THREADS]
+        if not anyone(mailbox, threads):
+            if plan[WAKES]:
+                return ASLEEP
+            apply_step(p, g, state, rate, t, plan[ADVANCE], plan[DESCEND])
+            return ALONE
+        if not may_lead(mailbox):
+            apply_step(p, g, state, rate, t, plan[ADVANCE], plan[DESCEND])
+            return DONE
+        job = begin(mailbox)
+        call(plan[ADVANCE], (state.c, state.carry, state.hyper, np.float64(t), rate))
+        arrays = plan[TAKER], address, address_in(p), address_in(g)
+        lead(mailbox, job, *arrays, parts_for(p.size, threads), threads, 0, t)
+        stop_leading(mailbox)
+        return DONE
 
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(plan)(context, builder, arguments[1]).data
-            places = [
-                builder.gep(data, [cgutils.intp_t(ARRAYS + _EACH * k)]) for k in range(len(kinds))
-            ]
-            arrays = [
-                _array_at(context, builder, k, place)
-                for k, place in zip(kinds, places, strict=True)
-            ]
-            return context.make_tuple(builder, kind, arrays)
+    @cache
+    def quick_phases(kinds: Any) -> Any:
+        """The same for steps in phases; ``kinds`` are the Numba types of Phased and Team."""
 
-        return kind(like, plan), codegen
+        @intrinsic
+        def phased_at(typingctx, like, words, start):
+            return value_at(kinds, like, words, start)
 
+        @inline
+        def part_of_phase(theta, gradient, plan, kind, t, i, parts, block):
+            state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
+            phased, _ = phased_at(theta, plan, PHASED)
+            count = phased.portions.shape[0]
+            first, last = count * i // parts, count * (i + 1) // parts
+            arrays = (theta, gradient, state, phased)
+            if kind == SUM:
+                tally_portions(phased.tally, phased.one_group, *arrays, rate, first, last)
+            elif kind == SUM_MORE:
+                tally_portions(phased.tally_more, 0, *arrays, rate, first, last)
+            else:
+                descend_portions(*arrays, plan[DESCEND], rate, t - 1, first, last)
 
-@jit
-def quick_step(theta, gradient, plan, rate, t, advance, descend):
-    """``fuse.step`` for contiguous arrays; False, and nothing done, if they do not fit the plan."""
-    if theta.size != plan[SIZE] or gradient.size != plan[SIZE]:
-        return False
-    if theta.itemsize != plan[ITEM] or theta.nbytes > plan[MOST]:
-        return False
-    p, g = borrowed((theta, gradient))
-    apply_step(p, g, state_at(theta, plan), rate, t, advance, descend)
-    return True
+        def takes(dtype):
+            return taker(part_of_phase, dtype, str(kinds))
+
+        @jit(key=str(kinds))
+        def quick_phases(theta, gradient, address, t):
+            plan = _words_at(address, PHASED + 1)
+            if theta.size != plan[SIZE] or gradient.size != plan[SIZE]:
+                return REFUSED
+            if theta.itemsize != plan[ITEM]:
+                return REFUSED
+            p, g = borrowed((theta, gradient))
+            state, rate = state_at(p, plan, STATE), float_of(plan[RATE])
+            phased, team = phased_at(p, plan, PHASED)
+            done = DONE
+            if plan[MAILBOX]:
+                mailbox, threads = _words_at(plan[MAILBOX], places(plan[THREADS])), plan[THREADS]
+                if not anyone(mailbox, threads):
+                    if plan[WAKES]:
+                        return ASLEEP
+                    done = ALONE
+                elif may_lead(mailbox):
+                    call(plan[ADVANCE], (state.c, state.carry, state.hyper, np.float64(t), rate))
+                    arrays = plan[TAKER], address, address_in(p), address_in(g)
+                    parts, blocks = parts_for(p.size, threads), state.blocks.shape[0]
+                    if phased.terms:
+                        begin_rows(state, phased, 0, blocks)
+                        lead(mailbox, begin(mailbox), *arrays, parts, threads, SUM, t)
+                        settle_rows(phased, 0, blocks)
+                    if phased.more_terms:
+                        lead(mailbox, begin(mailbox), *arrays, parts, threads, SUM_MORE, t)
+                        settle_more_rows(phased, 0, blocks)
+                    lead(mailbox, begin(mailbox), *arrays, parts, threads, UPDATE, t)
+                    stop_leading(mailbox)
+                    return DONE
+            rest = (phased, rate, np.int64(t), plan[ADVANCE], plan[DESCEND], team)
+            call(plan[PHASES], (p, g, state, *rest))
+            return done
+
+        return quick_phases, cache(takes)
 
 
 _one_at_a_time = Lock()
 
 
-def prepare(dtype: Any) -> None:
+def prepare(kernel: Any, dtype: Any) -> None:
     """Compile ``quick_step`` for this dtype; for anything else it raises TypeError."""
     T = from_dtype(np.dtype(dtype))
     with _one_at_a_time:
-        quick_step.disable_compile(False)
-        quick_step.compile((T[::1], T[::1], int64[::1], float64, int64, int64, int64))
-        quick_step.disable_compile()
+        kernel.disable_compile(False)
+        kernel.compile((T[::1], T[::1], int64, int64))
+        kernel.disable_compile()

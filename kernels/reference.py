@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .fuse import PORTION, State
+from .fuse import State
 from .modifiers import Modifiers, noise_of
 from .rule import Rule, Variant
+from .sums import PORTION
 
 _LANES = 8  # float64 numbers of a vector
 

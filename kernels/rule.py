@@ -18,53 +18,28 @@ evaluated where its gradients are taken has one:
     point(p, *slots, c)                ->  the weight that is to be used, for one element
 """
 
-import dis
-import hashlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import pairwise
 from typing import Any
 
+from .functions import (
+    BASE_RATE,
+    RATE,
+    Sums,
+    Variant,
+    code_hash,
+    read_inputs,
+    read_sums,
+    read_variant,
+)
 from .interval import Interval, range_of
 
+__all__ = ["Rule", "Sums", "Variant", "code_hash", "get", "names", "rule", "year_of"]
+
 _OPTIONS = ("weight_decay", "decoupled_weight_decay", "decay_biases")
-
-
-# Names by which coefficients get the learning rate: that of the step, and the one before schedules.
-RATE, BASE_RATE = "lr", "base_lr"
-
-
-@dataclass(frozen=True, eq=False)
-class Variant:
-    """The element functions of a rule for the flags that are switched on."""
-
-    update: Callable
-    slots: tuple[str, ...]
-    terms: Callable | None = None
-    point: Callable | None = None
-    more_terms: Callable | None = None  # summed once the factors of the first terms are known
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What becomes of the sums of ``terms``: over each block, or over all parameters (``whole``).
-
-    ``factors(c, *kept, *sums)`` returns ``(values, new kept)``, or the values alone where nothing
-    is ``kept``; these scalars go from step to step, for each block apart unless ``whole``.  After
-    the coefficients c holds the kept scalars in ``terms`` and the values in ``update``.
-    """
-
-    factors: Callable
-    kept: Mapping[str, float | str]
-    whole: bool
-
-    def evaluate(self, c: tuple, kept: list, sums: list) -> tuple[tuple, tuple]:
-        """Values and kept scalars."""
-        result = self.factors(c, *kept, *sums)
-        return result if self.kept else (result, ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +84,7 @@ class Rule:
         """Register ``update`` for the case that exactly these flags are on."""
 
         def add(update: Callable) -> Callable:
-            self.variants[frozenset(flags)] = _read_variant(self.name, update, terms, point)
+            self.variants[frozenset(flags)] = read_variant(self.name, update, terms, point)
             return update
 
         return add
@@ -269,7 +244,7 @@ def rule(
             title=title or name,
             defaults=defaults,
             coefficients=coefficients or _pass_on,
-            takes=_read_inputs(name, coefficients, carried, tuple(hyperparameters)),
+            takes=read_inputs(name, coefficients, carried, tuple(hyperparameters)),
             carry=dict(carry or {}),
             start=dict(start or {}),
             check=check,
@@ -278,12 +253,12 @@ def rule(
             doc=inspect.getdoc(update) or "",
             own_step=own_step,
             own_decay=own_decay,
-            sums=_read_sums(name, terms, factors, kept, over),
+            sums=read_sums(name, terms, factors, kept, over),
             ranges={n: Interval(text) for n, text in (ranges or {}).items()},
             family=family,
             elsewhere=dict(elsewhere or {}),
             defaults_from=defaults_from,
-            variants={frozenset(): _read_variant(name, update, terms, point)},
+            variants={frozenset(): read_variant(name, update, terms, point)},
         )
         return _register(made)
 
@@ -321,107 +296,3 @@ def _register(made: Rule) -> Rule:
 def _pass_on(t, *values):
     """Coefficients of a rule that needs none of its own: the hyperparameters as they are."""
     return values
-
-
-def _parameters(function: Callable) -> list[str]:
-    return list(inspect.signature(function).parameters)
-
-
-def _read_variant(
-    name: str, update: Callable, terms: Callable | None = None, point: Callable | None = None
-) -> Variant:
-    parameters = _parameters(update)
-    if parameters[:2] != ["p", "g"] or parameters[-1:] != ["c"]:
-        raise ValueError(
-            f"{name}: update({', '.join(parameters)}) is not of the form update(p, g, *slots, c)"
-        )
-    wanted = {"update": parameters, "terms": parameters, "point": ["p", *parameters[2:]]}
-    for role, function in (("update", update), ("terms", terms), ("point", point)):
-        if function is None:
-            continue
-        if _parameters(function) != wanted[role]:
-            raise ValueError(
-                f"{name}: {role}({', '.join(_parameters(function))}) must take "
-                f"{', '.join(wanted[role])}, as update does"
-            )
-        for number in _numbers(function):
-            raise ValueError(
-                f"{name}: {role} holds the number {number!r}, which would make a float32 kernel "
-                "compute in float64; return it from coefficients, or write g * g for g**2"
-            )
-    return Variant(update, tuple(parameters[2:-1]), terms, point)
-
-
-def _read_sums(
-    name: str,
-    terms: Callable | None,
-    factors: Callable | None,
-    kept: Mapping[str, float | str] | None,
-    over: str,
-) -> Sums | None:
-    if over not in ("block", "all"):
-        raise ValueError(f"{name}: over: {over!r}; accepted: 'block', 'all'")
-    if (terms is None) != (factors is None):
-        raise ValueError(f"{name}: terms and factors come together: what is summed, and what for")
-    if factors is None:
-        return None
-    expected = ["c", *(kept or ())]
-    if _parameters(factors)[: len(expected)] != expected:
-        raise ValueError(
-            f"{name}: factors({', '.join(_parameters(factors))}) must take "
-            f"{', '.join(expected)} and then the sums"
-        )
-    return Sums(factors, dict(kept or {}), over == "all")
-
-
-def _numbers(update: Callable) -> list[float]:
-    """Numbers that take part in the arithmetic (not the 0 of ``c[0]``), also by a name: np.pi."""
-    steps = list(dis.get_instructions(update))
-    constants = [
-        step.argval
-        for step, following in pairwise(steps)
-        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT")
-        and following.opname != "BINARY_SUBSCR"
-        and following.argrepr != "[]"
-    ]
-    literals = [n for c in constants for n in (c if isinstance(c, tuple) else (c,))]
-    captured = inspect.getclosurevars(update)
-    named = [*captured.globals.values(), *captured.nonlocals.values()]
-    modules = [value for value in named if inspect.ismodule(value)]
-    named += [getattr(m, name, None) for m in modules for name in update.__code__.co_names]
-    return [n for n in literals + named if isinstance(n, (int, float)) and not isinstance(n, bool)]
-
-
-def _read_inputs(
-    name: str, coefficients: Callable | None, carried: tuple[str, ...], hyper: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Names of the hyperparameters that ``coefficients(t, *carried, *inputs)`` takes."""
-    if coefficients is None:
-        return hyper
-    parameters = tuple(_parameters(coefficients))
-    inputs = parameters[1 + len(carried) :]
-    known = {RATE, BASE_RATE, *hyper}
-    if parameters[: 1 + len(carried)] != ("t", *carried) or not set(inputs) <= known:
-        raise ValueError(
-            f"{name}: coefficients({', '.join(parameters)}) must take {', '.join(('t', *carried))}"
-            f" and then any of: {', '.join(hyper) or '(no hyperparameters)'}"
-        )
-    return inputs
-
-
-def code_hash(function: Callable) -> str:
-    """Hash of a function's code and of what it captures: the same in every process."""
-    return hashlib.sha256(_code_text(function).encode()).hexdigest()
-
-
-def _code_text(function: Callable) -> str:
-    steps = [(step.opname, step.argrepr) for step in dis.get_instructions(function)]
-    named = {
-        **inspect.getclosurevars(function).globals,
-        **inspect.getclosurevars(function).nonlocals,
-    }
-    texts = [
-        f"{name}={_code_text(value) if inspect.isfunction(value) else repr(value)}"
-        for name, value in sorted(named.items())
-    ]
-    return f"{steps} {texts}"

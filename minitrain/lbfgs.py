@@ -13,6 +13,7 @@ from .kernels import evaluation
 from .kernels.interval import Interval
 from .kernels.matrix import MatrixRule
 from .model import MLP
+from .modifiers import NAMES as MODIFIERS
 from .modifiers import Modifiers
 from .optimizer import Optimizer
 
@@ -41,8 +42,9 @@ class LBFGS(Optimizer):
     search direction is made of the last ``history_size`` changes of weights and gradients; the
     step along it meets the strong Wolfe conditions (Moré & Thuente 1994).  It ends early when no
     component of the gradient exceeds ``tolerance_grad`` or the loss falls, relatively, by no more
-    than ``tolerance_change``.  ``weight_decay`` adds weight_decay / 2 · ‖W‖² to the loss.  Computed
-    in float64 whatever the network is in.
+    than ``tolerance_change``.  ``weight_decay`` adds weight_decay / 2 · ‖W‖² to the loss; clipping,
+    averages and other modifiers are of single steps, and are refused.  Computed in float64 whatever
+    the network is in.
 
     Elsewhere: SciPy's L-BFGS-B, as in scikit-learn; torch's LBFGS makes max_iter iterations in a
     step, without a line search unless it is asked for.
@@ -55,6 +57,12 @@ class LBFGS(Optimizer):
 
     def __init__(self, **given: Any) -> None:
         for name in given:
+            if name in MODIFIERS:
+                raise ValueError(
+                    f"lbfgs: {name}={given[name]!r} changes the gradients or the weights of single "
+                    "steps, and a line search then finds no minimum of the loss along them. "
+                    f"Accepted: {', '.join(_DEFAULTS)}"
+                )
             if name not in _DEFAULTS:
                 near = get_close_matches(name, _DEFAULTS, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else "."

@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from . import modifiers, phases
+from . import modifiers, phases, sharing
 from .hyperparameters import complete
 from .kernels import epoch, fuse, quick, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels._jit import COMPILED
 from .kernels.memory import aligned_zeros
 from .kernels.phases import Phased
+from .kernels.plan import UNSHARED, plan_of
+from .kernels.quick import ASLEEP, REFUSED
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
+from .kernels.sharing import descend_taker
 from .model import Block
-from .sharing import step_shared, worth_sharing
 
-_SMALL = 1e6  # bytes of parameters, up to which nobody asks whether to share a step
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
 
 
@@ -37,16 +38,17 @@ class OptimizerState:
     phased: Phased
     matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
     point: np.ndarray | None = None
-    # Where the arrays stand, for quick steps, and the arrays that this is true of.
-    _plan: np.ndarray | None = field(default=None, init=False, repr=False, compare=False)
-    _planned: fuse.State | None = field(default=None, init=False, repr=False, compare=False)
-
-    def plan(self) -> None:
-        """Let the next steps be quick ones."""
-        self._planned, self._plan = self.arrays, quick.plan_of(self.arrays, self.size, _SMALL)
+    # For quick steps: the plan, where it stands, the kernel that is handed it, and the optimizer
+    # and the arrays that this is true of.
+    _plan: Any = field(default=None, init=False, repr=False, compare=False)
+    _place: int = field(default=0, init=False, repr=False, compare=False)
+    _quick: Any = field(default=None, init=False, repr=False, compare=False)
+    _planner: Any = field(default=None, init=False, repr=False, compare=False)
+    _planned: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:  # a copy's arrays stand elsewhere
-        return {**vars(self), "_plan": None, "_planned": None}
+        fresh = {"_plan": None, "_place": 0, "_quick": None, "_planner": None, "_planned": None}
+        return {**vars(self), **fresh}
 
     @property
     def slots(self) -> dict[str, np.ndarray]:
@@ -83,8 +85,6 @@ class Optimizer:
         self._carried = self._rule.starts(self._rule.carry, values)
         self._kept = self._rule.starts(self._rule.sums.kept, values) if self._rule.sums else []
         self._lr = self.hyperparameters["lr"]
-        self._kernels: dict[str, fuse.Fused] = {}  # by the dtype's letter
-        self._addresses: dict[str, tuple[Any, Any]] = {}  # of advance and descend, once prepared
         # A step is one pass, without phases.
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
@@ -135,9 +135,7 @@ class Optimizer:
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
-        kernels = fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
-        self._kernels[np.dtype(dtype).char] = kernels
-        return kernels
+        return fuse.fused(self._rule, self.variant, self._counts, np.dtype(dtype))
 
     @property
     def _follows(self) -> int:
@@ -162,39 +160,62 @@ class Optimizer:
 
     def step(self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
         """One fused step: update ``params`` (P,) and ``state`` in place from ``gradient`` (P,)."""
-        if self._plain and state._planned is state.arrays:
+        if state._planner is self and state._planned is state.arrays:
+            t = state.t + 1
             try:
-                advance, descend = self._addresses[params.dtype.char]
-                t = state.t + 1
-                if quick.quick_step(params, gradient, state._plan, self._lr, t, advance, descend):
-                    state.t = t
-                    return
-            except (TypeError, KeyError, AttributeError):
-                pass  # not the arrays that it is made for; what is wrong with them is said below
-        check_step(params, gradient, state)
-        kernels = self._kernels.get(params.dtype.char) or self.kernels(params.dtype)
-        if self._plain:
-            kind = params.dtype.char
-            if COMPILED and (state._planned is not state.arrays or kind not in self._addresses):
-                quick.prepare(params.dtype)
-                self._addresses[kind] = kernels.advance, kernels.descend
-                state.plan()
+                done = state._quick(params, gradient, state._place, t)
+            except TypeError:
+                done = REFUSED  # not the arrays that it is made for
+            if done < REFUSED:
+                state.t = t
+                if done:
+                    sharing.helpers().missed(params.nbytes * (3 + 2 * len(state.names)))
+                return
+            if done == ASLEEP:
+                if not sharing.helpers().wake():
+                    self._plan(params, state, shares=False)
                 self.step(params, gradient, state)
                 return
-            state.t += 1
-            if params.nbytes > _SMALL and worth_sharing(params.nbytes * (3 + 2 * len(state.names))):
-                step_shared(params, gradient, state.arrays, self._lr, state.t, kernels)
-                return
-            advance, descend = kernels[:2]
-            fuse.step(params, gradient, *state.arrays, self._lr, state.t, advance, descend)
-            return
+        check_step(params, gradient, state)
         self._refuse_sam()
-        state.t += 1
-        phased = state.phased
-        if phased.modifies:
-            phased.spare[:] = gradient
-            gradient = phased.spare
-        phases.step(params, gradient, state.arrays, phased, self._lr, state.t, kernels)
+        if COMPILED:
+            self._step_compiled(params, gradient, state)
+        else:
+            state.t += 1
+            kernels = self.kernels(params.dtype)
+            if self._plain:
+                fuse.step(params, gradient, *state.arrays, self._lr, state.t, *kernels[:2])
+            else:
+                phased = state.phased
+                phases.step(params, gradient, state.arrays, phased, self._lr, state.t, kernels)
+
+    def _step_compiled(
+        self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState
+    ) -> None:
+        """A quick step once there is a plan, and arrays that are as it wants them."""
+        if state._planner is not self or state._planned is not state.arrays:
+            self._plan(params, state)
+            self.step(params, gradient, state)
+            return
+        # Arrays that do not begin where a number of theirs may, or that are read-only or foreign.
+        copies = [np.array(array, params.dtype) for array in (params, gradient)]
+        self.step(*copies, state)
+        params[:] = copies[0]
+
+    def _plan(self, params: np.ndarray, state: OptimizerState, shares: bool = True) -> None:
+        """Let the next steps be quick ones."""
+        kernels, rest = self.kernels(params.dtype), ()
+        if self._plain:
+            state._quick, taker = quick.quick_step, descend_taker
+        else:
+            state._quick, taker, *rest = phases.quick_way(params, state.arrays, state.phased)
+        moved = params.nbytes * (3 + 2 * len(state.names))
+        shares &= not state.phased.modifies  # which has more phases than those that are shared
+        shared = sharing.shared(moved, lambda: taker(params.dtype)) if shares else UNSHARED
+        quick.prepare(state._quick, params.dtype)
+        state._plan = plan_of(state.arrays, state.size, self._lr, kernels, shared, *rest)
+        state._place = state._plan.ctypes.data
+        state._planner, state._planned = self, state.arrays
 
     def step_reference(
         self, params: np.ndarray, gradient: np.ndarray, state: OptimizerState

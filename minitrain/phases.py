@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numba import float64, int64, typeof, types
 
-from .kernels import fuse, minibatch
+from .kernels import fuse, minibatch, quick
 from .kernels import phases as kernels
 from .kernels._jit import COMPILED, address_of
 from .kernels.layers import Workspace
 from .kernels.memory import aligned_zeros
 from .kernels.modifiers import OFF
 from .kernels.rule import Sums
+from .kernels.sums import PORTION
 from .model import Block
 from .modifiers import Modifiers
 
@@ -89,8 +90,8 @@ def _portions(blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:
     """(start, stop, block) of each portion, and the number of each block's first one."""
     rows, firsts = [], [0]
     for k, block in enumerate(blocks):
-        for start in range(block.start, block.stop, fuse.PORTION):
-            rows.append((start, min(start + fuse.PORTION, block.stop), k))
+        for start in range(block.start, block.stop, PORTION):
+            rows.append((start, min(start + PORTION, block.stop), k))
         firsts.append(len(rows))
     return np.array(rows, np.int64).reshape(-1, 3), np.array(firsts, np.int64)
 
@@ -108,11 +109,26 @@ def step(
     t: int,
     compiled: fuse.Fused,
 ) -> None:
-    """One step on given gradients, which modifiers change in place."""
+    """One step on given gradients, without the JIT."""
     kernels.step_in_phases(
-        params, gradient, *arrays, phased, rate, t, compiled.advance, compiled.descend,
+        params, gradient, arrays, phased, rate, t, compiled.advance, compiled.descend,
         minibatch.team()[0],
     )  # fmt: skip
+
+
+def quick_way(
+    params: np.ndarray, arrays: fuse.State, phased: Phased
+) -> tuple[Any, Any, int, tuple[Phased, minibatch.Team]]:
+    """The kernel for quick steps in phases, and what its plan says of them."""
+    given = phased, minibatch.team()[0]
+    kinds = typeof(given)
+    numbers = typeof(params)
+    address = _address(
+        "step_in_phases", numbers, numbers, typeof(arrays), kinds[0], float64, int64, int64, int64,
+        kinds[1],
+    )  # fmt: skip
+    kernel, taker = quick.quick_phases(kinds)
+    return kernel, taker, address, given
 
 
 def for_training(

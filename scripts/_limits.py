@@ -5,13 +5,17 @@ measured with the mix of the rule (it reads and writes p and each slot, and read
 size, in the same run.
 """
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-from minitrain.kernels._jit import jit
+import numpy as np
+
+from minitrain.kernels._jit import inline, jit
 from minitrain.kernels.memory import aligned_zeros
 from minitrain.kernels.rule import code_hash
+from minitrain.kernels.threads import meet, places
 
 
 def _stream_0(g, p):
@@ -40,10 +44,20 @@ def _stream_4(g, p, a, b, c, d):
         c[i], d[i] = c[i] + g[i], d[i] + g[i]
 
 
-_STREAMS = [
-    jit(stream, key=code_hash(stream))
-    for stream in (_stream_0, _stream_1, _stream_2, _stream_3, _stream_4)
-]
+def _again(once):
+    """A kernel that streams so many times, once all threads are here."""
+    once = inline(once)
+
+    def again(arrays, calls, shared, threads):
+        meet(shared, threads)
+        for _ in range(calls):
+            once(*arrays)
+        meet(shared, threads)
+
+    return jit(again, key=code_hash(once))
+
+
+_STREAMS = [_again(once) for once in (_stream_0, _stream_1, _stream_2, _stream_3, _stream_4)]
 
 
 def traffic(slots, size, dtype):
@@ -63,31 +77,39 @@ def written(size, dtype):
 
 
 def stream(slots, size, dtype, threads=1):
-    """A function without arguments that moves the traffic of a rule with so many slots, once.
+    """A function that moves the traffic of a rule with so many slots, so many times.
 
-    Each thread has a part of the arrays.
+    Each thread has a part of the arrays, and a core of its own: left alone, Linux may keep both on
+    one for 10 ms.  They meet in the kernel, before and after, so a call costs nothing but traffic.
     """
     kernel = _STREAMS[slots]
     arrays = [written(size, dtype) for _ in range(2 + slots)]
     edges = [size * thread // threads // 16 * 16 for thread in range(threads)] + [size]
-    parts = [[a[first:last] for a in arrays] for first, last in pairwise(edges)]
-    for part in parts:
-        kernel(*part)  # compiles
-    if threads == 1:
-        return lambda: kernel(*arrays)
-    pool = ThreadPoolExecutor(threads - 1)
+    parts = [tuple(a[first:last] for a in arrays) for first, last in pairwise(edges)]
+    kernel(parts[0], 0, np.zeros(places(1), np.int64), 1)  # compiles
+    pool = ThreadPoolExecutor(threads)
 
-    def together():
-        others = [pool.submit(kernel, *part) for part in parts[1:]]
-        kernel(*parts[0])
-        for other in others:
-            other.result()
+    def on_core(k, *given):
+        if hasattr(os, "sched_setaffinity"):
+            mine = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {mine[k % len(mine)]})
+        began = time.perf_counter()
+        kernel(*given)
+        return time.perf_counter() - began
 
+    def together(calls):
+        shared = np.zeros(places(threads), np.int64)
+        each = [pool.submit(on_core, k, parts[k], calls, shared, threads) for k in range(threads)]
+        return min(one.result() for one in each) / calls  # the others had to wait for the last
+
+    together.times_itself = True
     return together
 
 
 def seconds(function, calls):
     """Mean duration of a call."""
+    if getattr(function, "times_itself", False):
+        return function(calls)
     began = time.perf_counter()
     for _ in range(calls):
         function()
@@ -96,5 +118,8 @@ def seconds(function, calls):
 
 def calls_for(function, at_least):
     """How often to call so that a measurement takes this many seconds."""
-    function()
+    seconds(function, 1)
+    once = seconds(function, 1)
+    if once >= at_least:
+        return 1
     return max(1, int(at_least / max(seconds(function, 3), 1e-7)))

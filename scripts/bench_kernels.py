@@ -3,18 +3,23 @@
     python3 scripts/bench_kernels.py                    # every rule, 10³ … 5·10⁷ parameters
     python3 scripts/bench_kernels.py --quick            # three sizes, a few seconds a rule
     python3 scripts/bench_kernels.py --rules adam --sizes 1e4 1e6 --dtype float64
+    python3 scripts/bench_kernels.py --json FILE --resume   # in pieces: what FILE has is kept
 
 GB/s counts what a step must move (the gradient once, parameters and slots twice); the limit beside
 it is what this machine moves in the same run, at the same size, with the same mix of reads and
 writes, on as many cores.  Rules that need sums (LARS, Prodigy) are held to one pass, too, though
 they must make two.  The peers: the same rule in NumPy; torch's loop over tensors, its foreach and,
-where there is one, its fused kernel; optax under jit.  Each is timed in turn with the fused step,
-and a ratio is the median over the pairs.
+where there is one, its fused kernel; optax under jit.  All are timed in turn, round by round, and
+a ratio is the median over the rounds.  A round begins with a rest: the threads of torch and optax
+go on spinning for some milliseconds, on the core that a shared step's helper has.
 """
 
 import argparse
 import json
+import os
 import statistics
+import time
+from functools import cache
 
 from _environment import ensure
 
@@ -35,6 +40,9 @@ QUICK = (10**3, 10**5, 10**7)
 TIMES_TORCH = {10**3: 10.0, 10**4: 10.0, 10**5: 3.0}
 TIMES_ANY, SHARE = 0.97, {5 * 10**7: 0.9}
 
+SIDE_BY_SIDE = 10**7  # parameters up to which all contenders fit into memory at once
+REST = 0.02  # seconds
+
 NAMES = {"numpy": "NumPy", "torch": "torch's best", "optax jit": "optax"}
 
 
@@ -47,18 +55,45 @@ def main():
     print(f"{facts['machine']}, {sharing.cores()} cores; {versions}; {options.dtype}\n")
     columns = "".join(f"{'× ' + name:>15}" for name in NAMES.values())
     print(f"{'rule':<20}{'size':>9}{'µs':>10}{'GB/s':>8}{'limit':>8}{'share':>7}{columns}")
-    rows = []
+    facts["dtype"] = options.dtype
+    rows = kept_rows(options, facts)
+    done = {(row["rule"], row["size"]): row for row in rows}
     for rule in options.rules:
         for size in options.sizes:
-            rows.append(measure(rule, size, options, torch, optax))
-            print(line(rows[-1]), flush=True)
+            row = done.get((rule, size))
+            if row is None:
+                row = measure(rule, size, options, torch, optax)
+                rows.append(row)
+                if options.json:
+                    write(options.json, facts, rows)
+            print(line(row), flush=True)
     print()
     missed = report_bars(rows)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({**facts, "dtype": options.dtype, "rows": rows}, file, indent=1)
-        print(f"Written to {options.json}")
     return 1 if missed and options.check else 0
+
+
+def kept_rows(options, facts):
+    """The rows of an earlier piece of this run, if it is to be resumed."""
+    if not (options.resume and options.json and os.path.exists(options.json)):
+        return []
+    with open(options.json, encoding="utf-8") as file:
+        earlier = json.load(file)
+    for fact in ("machine", "commit", "versions", "dtype"):
+        if earlier.get(fact) != facts[fact]:
+            raise SystemExit(
+                f"--resume: {options.json} has figures of {fact} {earlier.get(fact)!r}, and this "
+                f"is {facts[fact]!r}; accepted: a file of the same run, or none"
+            )
+    return earlier["rows"]
+
+
+def write(path, facts, rows):
+    """All figures so far; a run that is cut off in the middle of it leaves what there was."""
+    order = {name: number for number, name in enumerate(mt.optimizers.names())}
+    rows = sorted(rows, key=lambda row: (order[row["rule"]], row["size"]))
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        json.dump({**facts, "rows": rows}, file, indent=1)
+    os.replace(f"{path}.part", path)
 
 
 def parser():
@@ -67,12 +102,13 @@ def parser():
     made.add_argument("--rules", nargs="+", choices=names, default=names, metavar="RULE")
     made.add_argument("--sizes", nargs="+", type=lambda s: int(float(s)), metavar="P")
     made.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    made.add_argument("--pairs", type=int, default=11, help="measurements of each contender")
+    made.add_argument("--pairs", type=int, default=7, help="measurements of each contender")
     made.add_argument("--seconds", type=float, default=2e-3, help="how long each takes at least")
     made.add_argument("--quick", action="store_true", help="three sizes")
     made.add_argument("--no-peers", dest="peers", action="store_false", help="NumPy alone")
     made.add_argument("--check", action="store_true", help="exit with 1 where a bar is missed")
     made.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    made.add_argument("--resume", action="store_true", help="measure only what FILE lacks")
     return made
 
 
@@ -94,10 +130,8 @@ def import_peer(name):
 def measure(rule, size, options, torch, optax):
     """Times of a step, and ratios to the others: each in turn with the fused step."""
     optimizer = mt.optimizers.get(rule)
-    random = np.random.default_rng(0)
-    start = aligned(random.standard_normal(size).astype(options.dtype))
-    gradient = aligned(random.standard_normal(size).astype(options.dtype))
-    if size <= 10**6:
+    start, gradient = drawn(size, options.dtype)
+    if size <= 10**5:
         check_same_work(optimizer, start, gradient, torch)
 
     fused, _ = ours(optimizer, "step", start, gradient)
@@ -106,11 +140,14 @@ def measure(rule, size, options, torch, optax):
     threads = sharing.cores() if sharing.worth_sharing(moved) else 1
 
     times, ratios = {"fused": []}, {}
-    for name, step in contenders(optimizer, slots, threads, start, gradient, torch, optax):
-        pairs = beside(fused, step, options)
-        times["fused"] += [a for a, _ in pairs]
-        times[name] = [b for _, b in pairs]
-        ratios[name] = statistics.median(b / a for a, b in pairs)
+    others = contenders(optimizer, slots, threads, start, gradient, torch, optax)
+    for group in [dict(others)] if size <= SIDE_BY_SIDE else ({name: s} for name, s in others):
+        found = in_turn({"fused": fused, **group}, options, shared=threads > 1)
+        times["fused"] += found.pop("fused")
+        for name, values in found.items():
+            times[name] = values
+            own = times["fused"][-len(values) :]
+            ratios[name] = statistics.median(b / a for a, b in zip(own, values, strict=True))
     of_torch = {name: r for name, r in ratios.items() if name.startswith("torch")}
     if of_torch:
         ratios["torch"] = min(of_torch.values())
@@ -130,7 +167,7 @@ def measure(rule, size, options, torch, optax):
 
 
 def contenders(optimizer, slots, threads, start, gradient, torch, optax):
-    """(name, step) of each, made when its turn comes: at 5·10⁷ they do not fit side by side."""
+    """(name, step) of each, made when its turn comes."""
     yield "limit", stream(slots, start.size, start.dtype, threads)
     yield "numpy", ours(optimizer, "step_reference", start, gradient)[0]
     for name, step, _ in torch_steps(torch, optimizer.rule, start, gradient):
@@ -139,11 +176,26 @@ def contenders(optimizer, slots, threads, start, gradient, torch, optax):
         yield name, step
 
 
-def beside(one, other, options):
-    """(seconds of one, seconds of the other) many times, in turn."""
-    calls = [calls_for(step, options.seconds) for step in (one, other)]
-    pairs = options.pairs if seconds(other, 1) < 0.1 else max(3, options.pairs // 3)
-    return [(seconds(one, calls[0]), seconds(other, calls[1])) for _ in range(pairs)]
+@cache
+def drawn(size, dtype):
+    """Parameters and a gradient; for all rules the same."""
+    random = np.random.default_rng(0)
+    return [aligned(random.standard_normal(size, dtype=dtype)) for _ in range(2)]
+
+
+def in_turn(steps, options, shared):
+    """The seconds of each step, so many times, one after the other; of slow ones a few times."""
+    calls = {name: calls_for(step, options.seconds) for name, step in steps.items()}
+    slow = max(seconds(step, 1) for step in steps.values()) > 0.1
+    times = {name: [] for name in steps}
+    for _ in range(max(3, options.pairs // 3) if slow else options.pairs):
+        if shared:
+            time.sleep(REST)
+        for name, step in steps.items():
+            if calls[name] > 1:
+                seconds(step, 1)  # its threads are awake, and its arrays in the cache
+            times[name].append(seconds(step, calls[name]))
+    return times
 
 
 def line(row):

@@ -1,12 +1,12 @@
 """Write the tables of the last measurements into the README.
 
-    python3 scripts/update_readme.py            # docs/benchmarks/*.json -> README.md
-    python3 scripts/update_readme.py --check    # exit code 1 if the README says something else
+    python3 scripts/update_readme.py            # docs/benchmarks/*.json -> README.md and a page
+    python3 scripts/update_readme.py --check    # exit code 1 if these say something else
 
 The figures come from docs/benchmarks/epoch.json, kernels.json, start.json and estimator.json, which
 bench_epoch.py, bench_kernels.py, bench_start.py and bench_estimator.py write (--json).  In the
 README each table stands between <!-- bench:epoch --> and <!-- /bench:epoch -->; there must be one
-for each file.
+for each file.  Of the optimizers the README shows a few; docs/kernels-speed.md has them all.
 """
 
 import argparse
@@ -16,10 +16,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 README, FIGURES = ROOT / "README.md", ROOT / "docs" / "benchmarks"
+SPEED_PAGE = ROOT / "docs" / "kernels-speed.md"
 
 PEERS = ("scikit-learn", "torch", "JAX")
 STAGES = {"import": "import", "data": "data", "training": "training, with compilation"}
-SIZES = (10**3, 10**4, 10**5, 10**6, 10**7)
+SIZES = (10**3, 10**5, 10**7)  # parameters, in the README
+WELL_KNOWN = (
+    "sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "radam", "lion",
+    "lamb", "schedule_free_adamw",
+)  # fmt: skip
 
 
 def epoch(result):
@@ -43,16 +48,64 @@ def epoch(result):
 
 
 def kernels(result):
-    rules = list(dict.fromkeys(row["rule"] for row in result["rows"]))
-    sizes = [s for s in SIZES if any(row["size"] == s for row in result["rows"])]
     found = {(row["rule"], row["size"]): row for row in result["rows"]}
-    cells = [[rule, *[speed_up(found.get((rule, size))) for size in sizes]] for rule in rules]
+    rules = [rule for rule in WELL_KNOWN if any(rule == known for known, _ in found)]
+    sizes = [size for size in SIZES if any(size == known for _, known in found)]
+    most = max(size for _, size in found)
+    cells = [
+        [
+            rule,
+            *[beside_peers(found.get((rule, size))) for size in sizes],
+            share(found.get((rule, most))),
+        ]
+        for rule in rules
+    ]
+    head = [f"{power_of_ten(size)} parameters" for size in sizes]
     return [
-        "One fused optimizer step beside the same step in NumPy, times faster (and its share of "
-        "the memory's speed):",
-        *markdown(["parameters", *[f"10{superscript(len(str(s)) - 1)}" for s in sizes]], cells),
+        "One fused optimizer step, times faster than torch's best way (optax's under jit where "
+        "torch has none), and its share of the memory's speed; all optimizers and sizes: "
+        "[docs/kernels-speed.md](docs/kernels-speed.md).",
+        *markdown(["", *head, f"of the memory's speed at {power_of_ten(most)}"], cells),
         source(result, "bench_kernels.py"),
     ]
+
+
+def speed_page(result):
+    """The page of all rules and sizes."""
+    lines = [
+        "# How fast a step of each optimizer is",
+        "",
+        "Written by `scripts/update_readme.py` from `docs/benchmarks/kernels.json`. One step, "
+        f"{result.get('dtype', 'float32')}, on as many cores as it takes. *GB/s* counts the "
+        "gradient once, parameters and state twice; *share* is of what this machine moves at that "
+        "size with the same mix of reads and writes (sums need a second pass, and are held to "
+        "one). "
+        "*×* is how many times longer the same step takes in NumPy, in torch (the best of its "
+        "loop, foreach and fused) and in optax under jit, timed in turn; torch and optax on all "
+        "cores.",
+        "",
+        source(result, "bench_kernels.py"),
+    ]
+    for rule in dict.fromkeys(row["rule"] for row in result["rows"]):
+        rows = sorted(
+            (row for row in result["rows"] if row["rule"] == rule), key=lambda r: r["size"]
+        )
+        cells = [
+            [
+                power_of_ten(row["size"]),
+                micro_or_dash(1e6 * row["seconds"]["fused"]),
+                f"{row['gigabytes_per_second']:.3g}",
+                share(row),
+                *[
+                    ratio_or_dash(row["ratios"].get(peer))
+                    for peer in ("numpy", "torch", "optax jit")
+                ],
+            ]
+            for row in rows
+        ]
+        head = ["parameters", "µs", "GB/s", "share", "× NumPy", "× torch", "× optax"]
+        lines += ["", f"## {rule}", *markdown(head, cells)[:-1]]
+    return "\n".join(lines) + "\n"
 
 
 def start(result):
@@ -105,10 +158,28 @@ def peer_of(contender):
     return next(peer for peer in PEERS if contender.startswith(peer))
 
 
-def speed_up(row):
-    if row is None:
-        return "–"
-    return f"{row['speed_up']:.3g} × ({row['share_of_limit']:.0%})".replace("%", " %")
+def beside_peers(row):
+    """Against torch, or optax where torch has no such optimizer."""
+    ratios = {} if row is None else row["ratios"]
+    if "torch" in ratios:
+        return ratio_or_dash(ratios["torch"])
+    return f"{ratio_or_dash(ratios['optax jit'])} (optax)" if "optax jit" in ratios else "–"
+
+
+def ratio_or_dash(ratio):
+    return "–" if ratio is None else f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:.0f} ×"
+
+
+def share(row):
+    return "–" if row is None else f"{row['share_of_limit']:.0%}".replace("%", " %")
+
+
+def power_of_ten(number):
+    """10³, 5·10⁷."""
+    digits = f"{number:.0e}"
+    factor, _, exponent = digits.partition("e")
+    power = f"10{superscript(int(exponent))}"
+    return power if factor == "1" else f"{factor}·{power}"
 
 
 def superscript(number):
@@ -159,14 +230,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if it would change")
     options = parser.parse_args()
-    before = README.read_text("utf-8")
-    after = updated(before, read_figures(FIGURES))
-    if not options.check:
-        README.write_text(after, "utf-8")
-    print("README.md is up to date" if after == before else
-          "README.md is stale: python3 scripts/update_readme.py" if options.check else
-          "README.md written")  # fmt: skip
-    return int(options.check and after != before)
+    figures = read_figures(FIGURES)
+    pages = {README: updated(README.read_text("utf-8"), figures)}
+    if "kernels" in figures:
+        pages[SPEED_PAGE] = speed_page(figures["kernels"])
+    changed = False
+    for path, after in pages.items():
+        same = path.is_file() and path.read_text("utf-8") == after
+        changed |= not same
+        if not options.check:
+            path.write_text(after, "utf-8")
+        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+        print(f"{name} is up to date" if same else
+              f"{name} is stale: python3 scripts/update_readme.py" if options.check else
+              f"{name} written")  # fmt: skip
+    return int(options.check and changed)
 
 
 if __name__ == "__main__":

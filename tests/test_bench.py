@@ -193,6 +193,15 @@ def test_readme_shows_the_figures_that_are_committed():
     )
 
 
+def test_the_page_of_all_optimizers_shows_the_figures_that_are_committed():
+    """It is there if and only if its figures are."""
+    update = script("update_readme")
+    figures = update.read_figures(update.FIGURES)
+    shown = update.SPEED_PAGE.read_text("utf-8") if update.SPEED_PAGE.is_file() else None
+    expected = update.speed_page(figures["kernels"]) if "kernels" in figures else None
+    assert shown == expected, "docs/kernels-speed.md is stale: python3 scripts/update_readme.py"
+
+
 def test_readme_gets_a_table_of_every_benchmark(epoch_result):
     update = script("update_readme")
     readme = "A\n<!-- bench:epoch -->\nold\n<!-- /bench:epoch -->\nB\n"
@@ -241,6 +250,16 @@ def test_kernels_benchmark(tmp_path):
         assert set(row["ratios"]) - {"torch fused"} == expected
         assert row["rule"] in done.stdout
     assert "Bars that are missed" in done.stdout or "All bars are cleared" in done.stdout
+    more = (*few[:-1], "qhm", "--no-peers", "--json", file)
+    again = run_script("bench_kernels", *more, "--resume")
+    assert again.returncode == 0, again.stderr
+    resumed = json.loads(file.read_text("utf-8"))["rows"]
+    assert {row["rule"] for row in resumed} == {"sgd", "adadelta", "aggmo", "qhm"}
+    assert all(row in resumed for row in result["rows"])  # they are kept, not measured again
+    file.write_text(json.dumps({**result, "commit": "another"}), "utf-8")
+    refused = run_script("bench_kernels", *more, "--resume")
+    assert refused.returncode != 0
+    assert "figures of commit 'another'" in refused.stderr
 
 
 def test_kernels_benchmark_says_which_bars_are_missed(capsys):
@@ -283,15 +302,55 @@ def test_the_limit_moves_memory_of_its_own():
     limits = script("_limits")
     assert limits.written(5, "float32").tolist() == [1] * 5
     for threads in (1, 3):
-        limits.stream(4, 1000, "float64", threads)()
+        limits.stream(4, 1000, "float64", threads)(2)
     assert limits.traffic(2, 10, "float32") == 280
 
 
-def test_readme_tables_of_kernels_and_start():
+def test_pages_of_the_optimizers():
     update = script("update_readme")
-    row = {"rule": "adam", "size": 10**4, "speed_up": 8.1, "share_of_limit": 0.5}
-    text = "\n".join(update.kernels({"machine": "M", "rows": [row]}))
-    assert "| adam | 8.1 × (50 %) |" in text
+    rows = [
+        {"rule": rule, "size": size, "seconds": {"fused": 1.5e-6}, "gigabytes_per_second": 80.0,
+         "share_of_limit": 0.5, "ratios": {"numpy": 8.1, **ratios}}
+        for rule, ratios in (
+            ("adam", {"torch": 12.34, "optax jit": 3.0}), ("lion", {"optax jit": 5.04}),
+            ("aggmo", {}),
+        )
+        for size in (10**3, 5 * 10**7)
+    ]  # fmt: skip
+    result = {"machine": "M", "cores": 2, "dtype": "float64", "rows": rows}
+    text = "\n".join(update.kernels(result))
+    assert "| adam | 12 × | 50 % |" in text
+    assert "| lion | 5 × (optax) | 50 % |" in text
+    assert "speed at 5·10⁷ |" in text
+    assert "aggmo" not in text  # the README shows the well-known ones alone ...
+    page = update.speed_page(result)
+    assert "## aggmo" in page  # ... and the page all
+    assert "| 5·10⁷ | 1.50 | 80 | 50 % | 8.1 × | 12 × | 3 × |" in page
+    assert "float64" in page
+
+
+def test_figures_of_the_optimizers_become_pages(tmp_path, monkeypatch, capsys):
+    """Written, then up to date, then stale: by the script as it is called."""
+    update = script("update_readme")
+    row = {"rule": "sgd", "size": 10**3, "seconds": {"fused": 1e-6}, "gigabytes_per_second": 1.0,
+           "share_of_limit": 0.9, "ratios": {"numpy": 2.0, "torch": 20.0}}  # fmt: skip
+    figures = {"machine": "M", "rows": [row]}
+    monkeypatch.setattr(update, "README", tmp_path / "README.md")
+    monkeypatch.setattr(update, "SPEED_PAGE", tmp_path / "speed.md")
+    monkeypatch.setattr(update, "FIGURES", tmp_path)
+    update.README.write_text("<!-- bench:kernels -->\n<!-- /bench:kernels -->\n", "utf-8")
+    file = tmp_path / "kernels.json"
+    for ratio, check, code in ((20.0, [], 0), (20.0, ["--check"], 0), (30.0, ["--check"], 1)):
+        row["ratios"]["torch"] = ratio
+        file.write_text(json.dumps(figures), "utf-8")
+        monkeypatch.setattr(sys, "argv", ["update_readme.py", *check])
+        assert update.main() == code
+    assert "speed.md is stale" in capsys.readouterr().out
+    assert "| sgd | 20 × | 90 % |" in update.README.read_text("utf-8")
+
+
+def test_readme_table_of_start():
+    update = script("update_readme")
     row = {"name": "scikit-learn", "total": 1.5, "import": 1, "data": 0.1, "training": 0.4}
     text = "\n".join(update.start({"machine": "M", "cores": 2, "date": "D", "rows": [row]}))
     assert "| scikit-learn | **1.50** | 1.00 | 0.10 | 0.40 |" in text

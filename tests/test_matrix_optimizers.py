@@ -388,7 +388,8 @@ def test_they_are_like_other_optimizers(name):
 
 def convex_problem():
     """Multinomial regression with decay: one minimum."""
-    X, y = RANDOM.standard_normal((60, 4)), RANDOM.randint(0, 3, 60)
+    random = np.random.RandomState(4)  # its own: the test must not depend on those before it
+    X, y = random.standard_normal((60, 4)), random.randint(0, 3, 60)
     return X, y, mt.MLP([4, 3], dtype="float64", seed=0)
 
 
@@ -404,7 +405,7 @@ def test_lbfgs_finds_the_minimum():
     assert history.stop_reason == "converged"
     theirs = LogisticRegression(C=1 / (60 * 0.01), tol=1e-10, max_iter=10_000).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
-    assert (np.diff(history.loss[:5]) < 0).all()
+    assert (np.diff(history.loss[:3]) < 0).all()  # the penalty, not in it, may rise first
 
 
 def test_lbfgs_is_full_batch():
@@ -431,6 +432,17 @@ def test_lbfgs_stops_early_and_by_callback():
     trainer = mt.Trainer(model, optimizers.LBFGS(), callbacks=[lambda h: seen.append(1) or True])
     assert trainer.fit(train, 9).stop_reason == "stopped by a callback"
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    "option", [{"l1": 0.1}, {"clip_norm": 1.0}, {"ema": 0.9}, {"lookahead": 5}]
+)
+def test_lbfgs_refuses_what_is_of_single_steps(option):
+    ((name, value),) = option.items()
+    with pytest.raises(
+        ValueError, match=rf"^lbfgs: {name}={value} changes .* Accepted: .*weight_d"
+    ):
+        optimizers.LBFGS(**option)
 
 
 def test_lbfgs_refuses():

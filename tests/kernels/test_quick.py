@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from minitrain import optimizers
-from minitrain.kernels import quick
+from minitrain.kernels import plan
 from minitrain.kernels.rule import names
 from minitrain.model import Block
 
 pytestmark = pytest.mark.compiled
 P = 37
 BLOCKS = [Block("W", 0, 30, (5, 6)), Block("b", 30, P, (7,))]
-PLAIN = [name for name in names() if optimizers.get(name).rule.sums is None]
 
 
 def drawn(dtype):
@@ -27,7 +26,7 @@ def unaligned(array):
     return raw
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", names())
 def test_same_bits_on_both_ways(name):
     """A gradient that is not aligned goes the long way; decay and blocks are in the plan, too."""
     optimizer = optimizers.get(name, weight_decay=0.1, decay_biases=False)
@@ -118,10 +117,40 @@ def test_other_arrays_in_a_state_are_noticed():
 
 
 def test_the_plan_says_where_the_arrays_stand():
-    state = optimizers.NAdam().init(np.ones(P, np.float32), BLOCKS)
-    plan = quick.plan_of(state.arrays, P, 100)
-    assert plan[[quick.SIZE, quick.ITEM, quick.MOST]].tolist() == [P, 4, 100]
-    places = plan[quick.ARRAYS :].reshape(-1, 3).tolist()
+    optimizer = optimizers.NAdam(lr=0.5)
+    theta = np.ones(P, np.float32)
+    state = optimizer.init(theta, BLOCKS)
+    optimizer.step(theta, theta.copy(), state)
+    kernels = optimizer.kernels(theta.dtype)
+    head = state._plan[: plan.RATE].tolist()
+    assert head == [P, 4]
+    assert state._plan[[plan.RATE]].view(float) == 0.5
+    assert state._plan[plan.ADVANCE] == kernels.advance
+    assert state._plan[plan.DESCEND] == kernels.descend
+    places = state._plan[plan.STATE :].reshape(-1, plan.EACH).tolist()
     for array, (address, rows, columns) in zip(state.arrays, places, strict=True):
         assert address == array.ctypes.data
         assert (rows or 1) * columns == array.size
+
+
+def test_an_optimizer_steps_by_its_own_plan():
+    """One state, two optimizers in turn: each has its rate and its kernels."""
+    theta, gradients = drawn("float64")
+    other = theta.copy()
+    both = optimizers.Adam(lr=0.1), optimizers.Adam(lr=0.2)
+    state, slow = both[0].init(theta), both[0].init(other)
+    for k, gradient in enumerate(gradients):
+        both[k % 2].step(theta, gradient, state)
+        both[k % 2].step_reference(other, gradient, slow)
+    np.testing.assert_array_equal(theta, other)
+
+
+@pytest.mark.parametrize("name", ["adam", "lamb"])
+def test_unaligned_parameters(name):
+    optimizer, (theta, gradients) = optimizers.get(name), drawn("float32")
+    odd = unaligned(theta)
+    state, other = optimizer.init(theta), optimizer.init(odd)
+    for gradient in gradients:
+        optimizer.step(theta, gradient, state)
+        optimizer.step(odd, gradient, other)
+    np.testing.assert_array_equal(theta, odd)

@@ -10,7 +10,8 @@ import pytest
 
 import minitrain as mt
 from minitrain import optimizers
-from minitrain.kernels import fuse, reference
+from minitrain.kernels import reference
+from minitrain.kernels.sums import PORTION
 from minitrain.model import Block
 
 _spec = importlib.util.spec_from_file_location(
@@ -64,7 +65,7 @@ def test_every_such_rule_is_compared():
 
 @pytest.mark.compiled
 @each_dtype
-@pytest.mark.parametrize("size", [1, 8, fuse.PORTION, fuse.PORTION + 1, 3 * fuse.PORTION + 77])
+@pytest.mark.parametrize("size", [1, 8, PORTION, PORTION + 1, 3 * PORTION + 77])
 def test_a_sum_is_that_of_its_portions(size, dtype):
     """‖p‖² through LARS's ratio: in float64, in the promised order, and right to 1e-7."""
     theta = np.random.default_rng(size).standard_normal(size).astype(dtype)

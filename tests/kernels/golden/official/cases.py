@@ -5,9 +5,10 @@
     PYTHONPATH=FOLDER python3 tests/kernels/golden/official/cases.py           # writes the file
     PYTHONPATH=FOLDER python3 tests/kernels/golden/official/cases.py --check   # compares with it
 
-All are torch optimizers, so torch is needed, too; the tests need official.npz alone.  Weights are
-(inputs, outputs) here and (outputs, inputs) there.  torch's own Adafactor and Muon are compared
-here as well, Muon without its cast to bfloat16, which would hide all but two digits.
+and laprop.py of github.com/Z-T-WANG/LaProp-Optimizer (commit 9373f13), which is in no package, in
+FOLDER.  All are torch optimizers, so torch is needed, too; the tests need official.npz alone.
+Weights are (inputs, outputs) here and (outputs, inputs) there.  torch's own Adafactor and Muon are
+compared here as well, Muon without its cast to bfloat16, which would hide all but two digits.
 """
 
 import math
@@ -76,6 +77,12 @@ CASES = (
          only=(0, 2)),
     alike("soap", "pytorch_optimizer", "SOAP", {"lr": 0.01, "weight_decay": 0.0}, only=(0,),
           tolerance=1e-6),  # its eigenvectors are of float32
+    alike("shampoo", "pytorch_optimizer", "Shampoo", {"lr": 0.1}, {"matrix_eps": 1e-4}),
+    Case("shampoo", {"lr": 0.05, "eps": 1e-2, "weight_decay": 0.1,
+                     "decoupled_weight_decay": False}, "pytorch_optimizer", "Shampoo",
+         {"lr": 0.05, "matrix_eps": 1e-2, "weight_decay": 0.1}),
+    alike("laprop", "laprop", "LaProp", {"lr": 0.01}),
+    alike("laprop", "laprop", "LaProp", {"lr": 0.02, "betas": (0.5, 0.99), "eps": 1e-3}),
 )  # fmt: skip
 
 BOWL = ("dadapt_adamw", "prodigy")  # which estimate a distance, and must find one
