@@ -151,6 +151,8 @@ def _as_array(name: str, given: Any) -> np.ndarray:
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """C-contiguous and of this dtype; without NumPy's warnings, since the result is checked."""
+    if type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(array, dtype)
 

@@ -1,14 +1,13 @@
 """What both estimators share: fitting, the network behind the attributes, prediction."""
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import lbfgs
+from . import glance, lbfgs
 from .callbacks import CallbackSupportMixin, Hooks, managed
 from .network import NORMALIZATION, ROWS, Network, inserted
 from .parameters import (
@@ -21,8 +20,6 @@ from .parameters import (
 from .stochastic import Fit
 from .targets import as_data
 
-# A fast look at prediction input is worth it up to so many numbers.
-_FEW = 1 << 16
 # Attributes that are made anew from the others.
 _TRANSIENT = ("_network", "_trusted")
 
@@ -110,6 +107,29 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.best_loss_ = None if self.early_stopping else np.inf
         return network
 
+    def _validate_rows(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
+        """X and y, checked by scikit-learn where a glance does not do."""
+        if (
+            glance.is_plain(X)
+            and glance.is_plain_target(y, len(X))
+            and (glance.knows_columns(self, X) or (reset and not hasattr(self, "feature_names_in_")))
+        ):
+            self.n_features_in_ = X.shape[1]
+            return X, y
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+            **options,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
     def _row_weights(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
         return sample_weight
 
@@ -170,21 +190,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     # -- prediction ------------------------------------------------------------------------
 
-    def _rows(self, X: Any, network: Network) -> np.ndarray:
-        """Checked dense rows; scikit-learn's checks take longer than a small network does, so
-        input that has nothing to be said against it is let pass before them."""
-        dtype, features = network.mlp.dtype, network.mlp.sizes[0]
-        if (
-            type(X) is np.ndarray
-            and X.dtype == dtype
-            and X.ndim == 2
-            and X.shape[1] == features
-            and 0 < X.size <= _FEW
-            and X.flags.c_contiguous
-            and "feature_names_in_" not in self.__dict__
-            # A sum of squares that overflows is looked into like one that is not finite.
-            and isfinite(np.vdot(X, X))
-        ) or (X is self.__dict__.get("_trusted") and X is not None):
+    def _rows(self, X: Any) -> np.ndarray:
+        """Checked rows, dense or sparse."""
+        if glance.is_plain(X) and glance.knows_columns(self, X):
+            return X
+        if X is not None and X is self.__dict__.get("_trusted"):
             return X
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
 
@@ -193,14 +203,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if "coefs_" not in self.__dict__:
             check_is_fitted(self)
         network = self._current_network()
-        rows = self._rows(X, network)
-        if (
-            rows is X
-            and type(X) is np.ndarray
-            and X.dtype == network.mlp.dtype
-            and X.flags.c_contiguous
-        ):
-            return network.outputs(X)
+        rows = self._rows(X)
         if not hasattr(rows, "tocsr"):
             return network.outputs(network.as_rows(rows))
         # Sparse rows become dense a portion at a time.

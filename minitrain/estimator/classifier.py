@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -14,12 +13,11 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import validate_data
 
 from .base import BaseMLP, fit_context
 from .parameters import CLASSIFIER, CONSTRAINTS, is_stochastic
 from .sharing import Sharing
-from .targets import encode
+from .targets import binarizer_of, encode
 
 
 def _has_partial_fit(estimator: Any) -> bool:
@@ -239,24 +237,10 @@ feature_names_in_
 
     # -- what the base asks for ------------------------------------------------------------
 
-    def _validate_rows(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
-
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._validate_rows(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = binarizer_of(y)
             self.classes_ = self._label_binarizer.classes_
             return X, y
         classes = unique_labels(y)

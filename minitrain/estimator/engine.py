@@ -1,12 +1,15 @@
 """Some epochs of training at a time: the one place of the estimators that calls the kernels."""
 
 import time
+from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 
 from .. import phases
 from ..crew import Pace, choose_threads, together
 from ..kernels import epoch
+from ..kernels._jit import COMPILED
 from ..kernels.layers import Objective
 from ..kernels.losses import REGRESSION
 from ..kernels.memory import aligned_zeros
@@ -90,6 +93,7 @@ class Engine:
             accumulates=False,
         )  # fmt: skip
         self._most = 1  # steps of the next call
+        self._alone = epoch.team()[0]
         self.record = np.empty((0, len(epoch.COLUMNS)))
 
     def run(
@@ -124,7 +128,7 @@ class Engine:
                 self._pace.note(passed / count)
                 fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
                 self._most = max(1, min(fitting, 16 * self._most))
-                if reached < step + count or not np.isfinite(self._theta).all():
+                if reached < step + count or not self._is_finite():
                     self.mlp.parameters[:] = self._good
                     raise NotFinite
                 step += count
@@ -133,6 +137,10 @@ class Engine:
             self.state.t += step
             self.record = self.record[:done]
         return self.record
+
+    def _is_finite(self) -> bool:
+        theta = self._theta  # whose squares may overflow, which is looked into
+        return isfinite(np.vdot(theta, theta)) or bool(np.isfinite(theta).all())
 
     def _call(
         self,
@@ -143,15 +151,25 @@ class Engine:
         threads: int,
     ) -> int:
         def train(member: epoch.Team) -> int:
-            with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
-                return epoch.train(
-                    self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
-                    self.data, self._nothing, sampling, self._order, self.state.arrays,
-                    self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
-                    first, first == 0, self.record, member,
-                )  # fmt: skip
+            return epoch.train(
+                self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
+                self.data, self._nothing, sampling, self._order, self.state.arrays,
+                self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
+                first, first == 0, self.record, member,
+            )  # fmt: skip
 
-        return together(train, threads)
+        task = train if COMPILED else _silently(train)
+        return task(self._alone) if threads == 1 else together(task, threads)
+
+
+def _silently(train: Callable[[epoch.Team], int]) -> Callable[[epoch.Team], int]:
+    """Compiled code does not warn, nor may its twin."""
+
+    def task(member: epoch.Team) -> int:
+        with np.errstate(all="ignore"):
+            return train(member)
+
+    return task
 
 
 class Whole:

@@ -4,9 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from .base import BaseMLP, fit_context
 from .classifier import _has_partial_fit
@@ -136,19 +134,8 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
 
     # -- what the base asks for ------------------------------------------------------------
 
-    def _validate_rows(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+    def _validate_rows(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
+        X, y = super()._validate_rows(X, y, reset, y_numeric=True)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"y: {y.min()}; accepted with loss='poisson': numbers of at least 0")
         return X, y

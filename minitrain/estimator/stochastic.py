@@ -158,36 +158,39 @@ class Fit:
 
     def _rates(self, epochs: int) -> tuple[np.ndarray, Moved]:
         """Learning rates of the next steps, and what else the schedule moves."""
-        steps = np.arange(epochs * self._engine.steps)
+        count = epochs * self._engine.steps
         if self._course is None:
-            return np.full(len(steps), self._rate.value), _NOTHING_MOVED
-        steps += self._estimator.n_iter_ * self._engine.steps
+            return np.full(count, self._rate.value), _NOTHING_MOVED
+        steps = np.arange(count) + self._estimator.n_iter_ * self._engine.steps
         factor = self._rate.value / self._optimizer.lr
         return self._course.rates(steps) * factor, self._course.moved(steps)
 
     def _absorb(self) -> None:
         """Take over what the finished epochs of the last chunk measured."""
-        e, engine = self._estimator, self._engine
-        history = e.history_
-        for row, rate in zip(engine.record, self._last_rates, strict=False):
-            e.n_iter_ += 1
-            e.t_ += len(engine.data.X)
-            e.loss_ = float(row[LOSS])
-            e.loss_curve_.append(e.loss_)
-            history["loss"].append(e.loss_)
-            history["learning_rate"].append(float(rate))
-            history["gradient_norm"].append(float(row[GRADIENT_NORM]))
-            if e.verbose:
-                print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
-            if self._score is not None:
-                self._note_score(history)
-            self._patience.note()
-            if self._course is not None:
-                self._course.note({name: values[-1] for name, values in history.items() if values})
-        now, count = time.perf_counter() - self._began, len(engine.record)
-        before = history["seconds"][-1] if history["seconds"] and e.n_iter_ > count else 0.0
-        history["seconds"] += [before + (k + 1) / count * (now - before) for k in range(count)]
-        engine.record = engine.record[:0]
+        e, record = self._estimator, self._engine.record
+        count, history = len(record), e.history_
+        if not count:  # interrupted before its first epoch was over
+            return
+        losses = record[:, LOSS].tolist()
+        began = history["seconds"][-1] if e.n_iter_ else 0.0
+        e.n_iter_ += count
+        e.t_ += count * len(self._engine.data.X)
+        e.loss_ = losses[-1]
+        e.loss_curve_ += losses
+        history["loss"] += losses
+        history["learning_rate"] += self._last_rates[:count].tolist()
+        history["gradient_norm"] += record[:, GRADIENT_NORM].tolist()
+        # What is to be said or measured after each epoch comes in chunks of one.
+        if e.verbose:
+            print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
+        if self._score is not None:
+            self._note_score(history)
+        self._patience.note(losses)
+        if self._course is not None:
+            self._course.note({name: values[-1] for name, values in history.items() if values})
+        now = time.perf_counter() - self._began
+        history["seconds"] += np.linspace(began, now, count + 1)[1:].tolist()
+        self._engine.record = record[:0]
 
     def _note_score(self, history: dict[str, list]) -> None:
         e = self._estimator

@@ -10,6 +10,18 @@ from ..inputs import _cast, _read_only
 from ..kernels.epoch import Data
 
 
+def binarizer_of(y: Any) -> LabelBinarizer:
+    """A fitted LabelBinarizer: by its own ``fit``, which takes 0.3 ms, or as that leaves it."""
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative:
+        classes = np.unique(y)
+        if 4 * len(classes) <= len(y):  # else scikit-learn may have something to say about it
+            binarizer = LabelBinarizer()
+            binarizer.classes_, binarizer.sparse_input_ = classes, False
+            binarizer.y_type_ = "multiclass" if len(classes) > 2 else "binary"
+            return binarizer
+    return LabelBinarizer().fit(y)
+
+
 def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:
     """(n,) class codes of a multiclass y; (n, 1) or (n, outputs) zeros and ones of the others."""
     if binarizer.y_type_ == "multiclass" and not sparse.issparse(y) and np.ndim(y) == 1:
