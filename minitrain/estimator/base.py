@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from . import glance, lbfgs
-from .callbacks import CallbackSupportMixin, Hooks, managed
+from .callbacks import CallbackSupportMixin, Hooks
 from .network import NORMALIZATION, ROWS, Network, inserted
 from .parameters import (
     CONSTRAINTS,
@@ -17,6 +17,7 @@ from .parameters import (
     hidden_sizes,
     is_stochastic,
 )
+from .randomness import random_of
 from .stochastic import Fit
 from .targets import as_data
 
@@ -55,32 +56,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         encoded = self._encode(y)
         self.n_outputs_ = self._n_outputs(encoded)
         sizes = [X.shape[1], *hidden, self.n_outputs_]
-        random = check_random_state(self.random_state)
-
-        if first_pass:
-            network = self._start(sizes, X.dtype, random)
-        else:
-            network = self._going_on()
-            if list(network.mlp.sizes) != sizes:
-                raise ValueError(
-                    f"hidden_layer_sizes: the fitted network has layers {network.mlp.sizes}, asked "
-                    f"for are {tuple(sizes)}; accepted with warm_start and partial_fit: the same"
-                )
-        data = as_data(X, encoded, weights, network.mlp.dtype)
-        held_out = self._validation_data(*validation, network)
-        self.history_: dict[str, list] = {
-            "loss": [], "learning_rate": [], "gradient_norm": [], "seconds": []
-        }  # fmt: skip
-        with managed(self):
+        with random_of(self.random_state) as random:
+            network = self._start(sizes, X.dtype, random) if first_pass else self._going_on(sizes)
+            data = as_data(X, encoded, weights, network.mlp.dtype)
+            held_out = self._validation_data(*validation, network)
+            self.history_: dict[str, list] = {
+                "loss": [], "learning_rate": [], "gradient_norm": [], "seconds": []
+            }  # fmt: skip
             hooks = Hooks(self, *given, sample_weight, 1 if incremental else self.max_iter)
             if is_stochastic(self):
                 run = Fit(self, network, data, y, held_out, random, incremental, hooks)
                 self._trusted = run.validation_rows
-                self.stop_reason_ = run.run()
+                try:
+                    self.stop_reason_ = run.run()
+                finally:
+                    del self._trusted
             else:
                 self.stop_reason_ = lbfgs.fit(self, network.mlp, data)
             hooks.end()
-        self.__dict__.pop("_trusted", None)
         if not np.isfinite(network.mlp.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
@@ -112,7 +105,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if (
             glance.is_plain(X)
             and glance.is_plain_target(y, len(X))
-            and (glance.knows_columns(self, X) or (reset and not hasattr(self, "feature_names_in_")))
+            and (
+                glance.knows_columns(self, X) or (reset and not hasattr(self, "feature_names_in_"))
+            )
         ):
             self.n_features_in_ = X.shape[1]
             return X, y
@@ -154,9 +149,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         for name, arrays in network.normalization().items():
             setattr(self, name, arrays)
 
-    def _going_on(self) -> Network:
+    def _going_on(self, sizes: list[int]) -> Network:
         """The fitted network, to train on with what stands between its layers now."""
         network, wanted = self._current_network(), inserted(self)
+        if list(network.mlp.sizes) != sizes:
+            raise ValueError(
+                f"hidden_layer_sizes: the fitted network has layers {network.mlp.sizes}, asked "
+                f"for are {tuple(sizes)}; accepted with warm_start and partial_fit: the same"
+            )
         fitted = network.inserted["normalization"]
         if fitted != wanted["normalization"]:
             raise ValueError(
@@ -192,7 +192,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _rows(self, X: Any) -> np.ndarray:
         """Checked rows, dense or sparse."""
-        if glance.is_plain(X) and glance.knows_columns(self, X):
+        if glance.knows_columns(self, X) and glance.is_plain(X):
             return X
         if X is not None and X is self.__dict__.get("_trusted"):
             return X

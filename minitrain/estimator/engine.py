@@ -110,7 +110,7 @@ class Engine:
         NotFinite
             If the loss, the gradient or a weight stops being finite.
         """
-        self.record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
+        self.record = np.empty((epochs, len(epoch.COLUMNS)))
         kind = epoch.GIVEN if orders.size else epoch.IN_ORDER
         sampling = epoch.Sampling(
             kind, 0, self._batch_size, self.steps, np.zeros(1, np.int64), orders, self.state.t

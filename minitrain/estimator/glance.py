@@ -10,6 +10,17 @@ from typing import Any
 import numpy as np
 
 
+def knows_columns(estimator: Any, X: Any) -> bool:
+    """Whether an array's columns, which have no names, are as many as were fitted."""
+    fitted = estimator.__dict__
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.shape[1] == fitted.get("n_features_in_")
+        and "feature_names_in_" not in fitted
+    )
+
+
 def is_plain(X: Any) -> bool:
     """Rows in C order, float64 or float32, all finite."""
     return (
@@ -30,9 +41,3 @@ def is_plain_target(y: Any, n: int) -> bool:
     if y.dtype == np.float64 or y.dtype == np.float32:
         return isfinite(np.vdot(y, y))
     return y.dtype.kind in "iu"
-
-
-def knows_columns(estimator: Any, X: np.ndarray) -> bool:
-    """Whether plain rows, whose columns have no names, are what the estimator was fitted to."""
-    fitted = estimator.__dict__
-    return fitted.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in fitted

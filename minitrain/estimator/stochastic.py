@@ -18,11 +18,13 @@ from ..schedule import get as get_schedule
 from .callbacks import Hooks
 from .engine import Engine, NotFinite, Whole, same_shape
 from .network import Network
+from .randomness import Orders
 from .solvers import LearningRate, make_optimizer
 from .stopping import Patience, as_callbacks
 from .targets import take
 from .validation import make_scorer, split
 
+_IN_ORDER = np.empty(0, np.int64)
 _NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
 _EPOCHS = 100  # of a chunk, at most: Ctrl-C loses no more
 _ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
@@ -44,16 +46,16 @@ class Fit:
     ) -> None:
         e = self._estimator = estimator
         self._began = time.perf_counter()
-        self._network, self._random, self._hooks = network, random, hooks
+        self._network, self._hooks = network, hooks
         if e.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if e.early_stopping and validation is None:
-            data, validation = self._hold_out(data, y)
+            data, validation = self._hold_out(data, y, random)
         self._score = make_scorer(e, network, *validation) if validation else None
         self.validation_rows = validation[0].X if validation else None
         self._held_out = Whole(network.mlp, validation[0], shown=True) if validation else None
         self._incremental = incremental
-        self._order = np.arange(len(data.X))
+        self._orders = Orders(len(data.X), random) if e.shuffle else None
 
         batch_size = self._batch_size(len(data.X))
         steps = -(-len(data.X) // batch_size)
@@ -68,6 +70,7 @@ class Fit:
         keeps = (incremental or e.keep_optimizer) and kept and kept[0] == optimizer.name
         state = kept[1] if keeps and same_shape(kept[1], optimizer, network.mlp) else None
         self._rate = LearningRate(e, optimizer)
+        self._same_rates = np.empty(0)
         if state is not None and e.learning_rate != "constant" and e.solver == "sgd":
             self._rate.value = kept[2]
         # Drawn only where it is needed, so that it disturbs no other numbers.
@@ -90,10 +93,12 @@ class Fit:
             or self._course is not None
         )
 
-    def _hold_out(self, data: Data, y: Any) -> tuple[Data, tuple[Data, Any, Any]]:
+    def _hold_out(
+        self, data: Data, y: Any, random: np.random.RandomState
+    ) -> tuple[Data, tuple[Data, Any, Any]]:
         e = self._estimator
         encoded = data.labels if len(data.labels) else data.targets
-        train, held_out = split(e, encoded, e.n_outputs_, self._random)
+        train, held_out = split(e, encoded, e.n_outputs_, random)
         weights = data.weights[held_out] if len(data.weights) else None
         wanted = y[held_out]
         return take(data, train), (take(data, held_out), wanted, weights)
@@ -142,25 +147,17 @@ class Fit:
         engine.record = engine.record[:0]
         rates, moved = self._rates(epochs)
         self._last_rates = rates[engine.steps - 1 :: engine.steps]
-        engine.run(epochs, self._orders(epochs), rates, moved)
+        engine.run(epochs, self._orders.draw(epochs) if self._orders else _IN_ORDER, rates, moved)
         self._absorb()
         return self._decide(limit)
-
-    def _orders(self, epochs: int) -> np.ndarray:
-        """scikit-learn's: it shuffles the order of the epoch before."""
-        if not self._estimator.shuffle:
-            return np.empty(0, np.int64)
-        orders = np.empty((epochs, len(self._order)), np.int64)
-        for order in orders:
-            self._random.shuffle(self._order)
-            order[:] = self._order
-        return orders.reshape(-1)
 
     def _rates(self, epochs: int) -> tuple[np.ndarray, Moved]:
         """Learning rates of the next steps, and what else the schedule moves."""
         count = epochs * self._engine.steps
         if self._course is None:
-            return np.full(count, self._rate.value), _NOTHING_MOVED
+            if self._same_rates.shape != (count,) or self._same_rates[0] != self._rate.value:
+                self._same_rates = np.full(count, self._rate.value)
+            return self._same_rates, _NOTHING_MOVED
         steps = np.arange(count) + self._estimator.n_iter_ * self._engine.steps
         factor = self._rate.value / self._optimizer.lr
         return self._course.rates(steps) * factor, self._course.moved(steps)
@@ -171,7 +168,8 @@ class Fit:
         count, history = len(record), e.history_
         if not count:  # interrupted before its first epoch was over
             return
-        losses = record[:, LOSS].tolist()
+        rows = record.tolist()
+        losses = [row[LOSS] for row in rows]
         began = history["seconds"][-1] if e.n_iter_ else 0.0
         e.n_iter_ += count
         e.t_ += count * len(self._engine.data.X)
@@ -179,7 +177,7 @@ class Fit:
         e.loss_curve_ += losses
         history["loss"] += losses
         history["learning_rate"] += self._last_rates[:count].tolist()
-        history["gradient_norm"] += record[:, GRADIENT_NORM].tolist()
+        history["gradient_norm"] += [row[GRADIENT_NORM] for row in rows]
         # What is to be said or measured after each epoch comes in chunks of one.
         if e.verbose:
             print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
@@ -189,7 +187,7 @@ class Fit:
         if self._course is not None:
             self._course.note({name: values[-1] for name, values in history.items() if values})
         now = time.perf_counter() - self._began
-        history["seconds"] += np.linspace(began, now, count + 1)[1:].tolist()
+        history["seconds"] += [began + (k + 1) / count * (now - began) for k in range(count)]
         self._engine.record = record[:0]
 
     def _note_score(self, history: dict[str, list]) -> None:
