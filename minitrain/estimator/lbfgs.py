@@ -53,7 +53,7 @@ def fit(estimator: Any, mlp: MLP, data: Data) -> str:
         warnings.warn("Training interrupted by user.", stacklevel=2)
         reason = "interrupted"
     mlp.parameters[:] = kept
-    estimator.loss_ = Whole(mlp, data, estimator.alpha, shown=True).loss()
+    estimator.loss_ = np.float64(Whole(mlp, data, estimator.alpha, shown=True).loss())
     estimator.history_ = {"loss": losses}
     return reason
 

@@ -173,8 +173,8 @@ class Fit:
         began = history["seconds"][-1] if e.n_iter_ else 0.0
         e.n_iter_ += count
         e.t_ += count * len(self._engine.data.X)
-        e.loss_ = losses[-1]
-        e.loss_curve_ += losses
+        e.loss_curve_ += list(record[:, LOSS])  # NumPy's numbers, as scikit-learn's
+        e.loss_ = e.loss_curve_[-1]
         history["loss"] += losses
         history["learning_rate"] += self._last_rates[:count].tolist()
         history["gradient_norm"] += [row[GRADIENT_NORM] for row in rows]

@@ -38,7 +38,7 @@ class Patience:
             for loss in losses:
                 count = count + 1 if loss > best - tol else 0
                 best = min(best, loss)
-            e.best_loss_ = best
+            e.best_loss_ = np.float64(best)
         e._no_improvement_count = count
 
     def _numbers(self) -> list[np.ndarray]:
