@@ -61,6 +61,8 @@ class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
         scikit-learn's own callbacks go through ``set_callbacks`` (scikit-learn 1.9).
     threads
         That share the work of a step; None: as many as pay.  The result is the same.
+    n_jobs
+        At most so many threads of those that pay, by joblib's counting (-1: all cores).
     dropout
         Share of the hidden units that are left out at each step of the training.
     normalization
@@ -129,6 +131,7 @@ feature_names_in_
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        n_jobs: int | None = None,
         dropout: float = 0.0,
         normalization: str | None = None,
         label_smoothing: float = 0.0,
@@ -167,6 +170,7 @@ feature_names_in_
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.n_jobs = n_jobs
         self.dropout = dropout
         self.normalization = normalization
         self.label_smoothing = label_smoothing

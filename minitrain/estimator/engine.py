@@ -44,7 +44,11 @@ def objective_of(mlp: MLP, alpha: float, decay: np.ndarray) -> Objective:
 
 
 class Engine:
-    """The arrays of one fit.  ``state`` may come from an earlier one; ``seed`` is dropout's."""
+    """The arrays of one fit.
+
+    ``threads`` are what is wanted, None for as many as pay, but no more than ``most`` then.
+    ``state`` may come from an earlier fit; ``seed`` is dropout's.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Engine:
         batch_size: int,
         alpha: float,
         threads: int | None,
+        most: int | None,
         state: OptimizerState | None = None,
         seed: int = 0,
     ) -> None:
@@ -76,14 +81,15 @@ class Engine:
         self.steps = -(-len(data.X) // batch_size)
         flops = 6 * mlp.n_parameters * batch_size
         alone = isinstance(mlp, Perceptron) and mlp.measures_batches
-        most = 1 if alone else choose_threads(threads, flops)
-        self._pace = Pace(most, fixed=threads is not None)
+        crew = 1 if alone else choose_threads(threads, flops)
+        crew = min(crew, most or crew)
+        self._pace = Pace(crew, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
         if isinstance(mlp, Perceptron):
-            self._work = mlp.training_workspace(batch_size, most, objective, seed, self.state.t)
+            self._work = mlp.training_workspace(batch_size, crew, objective, seed, self.state.t)
         else:
-            self._work = mlp.workspace(batch_size, most, objective)
+            self._work = mlp.workspace(batch_size, crew, objective)
         self._nothing = epoch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)

@@ -56,6 +56,11 @@ NEW: dict[str, list] = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callbacks": [callable, list, tuple, None],
     "threads": [Interval(Integral, 1, None, closed="left"), None],
+    "n_jobs": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+        None,
+    ],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "normalization": [StrOptions({"layer", "batch"}), None],
     "l1": [Interval(Real, 0, None, closed="left")],
@@ -134,6 +139,9 @@ _STOCHASTIC: dict[str, Any] = {
 
 def check_together(estimator: Any) -> None:
     """Refuse parameters that are right by themselves and not beside each other."""
+    threads, n_jobs = estimator.threads, estimator.n_jobs
+    if n_jobs is not None and threads is not None and n_jobs != threads:
+        raise ValueError(f"n_jobs: {n_jobs}; accepted with threads={threads}: None, {threads}")
     if not is_stochastic(estimator):
         for name, off in _STOCHASTIC.items():
             value = getattr(estimator, name, off)

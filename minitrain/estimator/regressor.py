@@ -55,6 +55,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        n_jobs: int | None = None,
         dropout: float = 0.0,
         normalization: str | None = None,
         l1: float = 0.0,
@@ -92,6 +93,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.n_jobs = n_jobs
         self.dropout = dropout
         self.normalization = normalization
         self.l1 = l1

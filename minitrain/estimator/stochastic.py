@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from ..course import Course
@@ -75,8 +76,9 @@ class Fit:
             self._rate.value = kept[2]
         # Drawn only where it is needed, so that it disturbs no other numbers.
         seed = random.randint(1 << 31) if e.dropout else 0
+        most = None if e.n_jobs is None else effective_n_jobs(e.n_jobs)
         self._engine = Engine(
-            network.mlp, data, optimizer, batch_size, e.alpha, e.threads, state, seed
+            network.mlp, data, optimizer, batch_size, e.alpha, e.threads, most, state, seed
         )
         e._optimizer_state = (optimizer.name, self._engine.state, self._rate.value)
         self._optimizer = optimizer

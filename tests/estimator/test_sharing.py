@@ -52,7 +52,8 @@ def test_saved_is_loaded(kind, classes, numbers, tmp_path):
     for name in files._FITTED:
         if hasattr(estimator, name):
             one, two = getattr(other, name), getattr(estimator, name)
-            assert one == two and type(one) is type(two), name
+            assert one == two, name
+            assert type(one) is type(two), name
     assert type(other.loss_curve_[0]) is np.float64
     y = estimator.predict(X)
     other.partial_fit(X, y)  # it can go on
