@@ -1,5 +1,6 @@
 """Check what the user hands in and turn it into the arrays that the kernels take."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,15 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name}: {value} is too small; accepted: whole numbers from {least}")
     return int(value)
+
+
+def check_share(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a share of less than all."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: {value!r} is not a number")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: {value}; accepted: at least 0, below 1")
+    return float(value)
 
 
 def check_choice(name: str, value: Any, accepted: tuple[str, ...]) -> str:

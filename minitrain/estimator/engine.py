@@ -16,7 +16,6 @@ from ..kernels.memory import aligned_zeros
 from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
 from ..optimizer import Optimizer, OptimizerState
-from .perceptron import Perceptron
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
@@ -58,7 +57,7 @@ class Engine:
         batch_size: int,
         alpha: float,
         threads: int | None,
-        most: int | None,
+        most: int | None = None,
         state: OptimizerState | None = None,
         seed: int = 0,
     ) -> None:
@@ -80,16 +79,12 @@ class Engine:
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
         flops = 6 * mlp.n_parameters * batch_size
-        alone = isinstance(mlp, Perceptron) and mlp.measures_batches
-        crew = 1 if alone else choose_threads(threads, flops)
+        crew = 1 if mlp.measures_batches else choose_threads(threads, flops)
         crew = min(crew, most or crew)
         self._pace = Pace(crew, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
-        if isinstance(mlp, Perceptron):
-            self._work = mlp.training_workspace(batch_size, crew, objective, seed, self.state.t)
-        else:
-            self._work = mlp.workspace(batch_size, crew, objective)
+        self._work = mlp.training_workspace(batch_size, crew, objective, seed, self.state.t)
         self._nothing = epoch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)

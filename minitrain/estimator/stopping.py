@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..model import MLP
-from .perceptron import Perceptron
 
 
 class Patience:
@@ -43,8 +42,7 @@ class Patience:
 
     def _numbers(self) -> list[np.ndarray]:
         """All that prediction depends on: parameters, and what batch normalisation has kept."""
-        kept = [self._mlp.running] if isinstance(self._mlp, Perceptron) else []
-        return [self._mlp.parameters, *kept]
+        return [self._mlp.parameters, self._mlp.running]
 
     def restore(self) -> None:
         """Bring the weights of the best score back, if scores are watched."""
