@@ -8,16 +8,12 @@ from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    type_of_target,
-    unique_labels,
-)
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
 from .base import BaseMLP, fit_context
 from .parameters import CLASSIFIER, CONSTRAINTS, is_stochastic
 from .sharing import Sharing
-from .targets import binarizer_of, encode
+from .targets import binarizer_of, encode, labels_of
 
 
 def _has_partial_fit(estimator: Any) -> bool:
@@ -247,7 +243,7 @@ feature_names_in_
             self._label_binarizer = binarizer_of(y)
             self.classes_ = self._label_binarizer.classes_
             return X, y
-        classes = unique_labels(y)
+        classes = labels_of(y)
         if self.warm_start:
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -264,7 +260,7 @@ feature_names_in_
 
     def _encode(self, y: Any, seen: bool = False) -> np.ndarray:
         if seen:
-            unknown = np.setdiff1d(unique_labels(y), self.classes_)
+            unknown = np.setdiff1d(labels_of(y), self.classes_)
             if len(unknown):
                 raise ValueError(
                     f"y_val: classes {unknown}, which y has not; accepted: {self.classes_}"

@@ -6,7 +6,6 @@ would cost more than the epoch, so as many epochs are made in one call as cannot
 """
 
 import time
-import warnings
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from .solvers import LearningRate, make_optimizer
 from .stopping import Patience, as_callbacks
 from .targets import take
 from .validation import make_scorer, split
+from .warning import warn
 
 _IN_ORDER = np.empty(0, np.int64)
 _NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
@@ -110,10 +110,9 @@ class Fit:
         if isinstance(given, str):
             return min(200, n)
         if given > n:
-            warnings.warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than "
                 "sample size. It is going to be clipped",
-                stacklevel=2,
             )
         return int(np.clip(given, 1, n))
 
@@ -133,7 +132,7 @@ class Fit:
             ) from None
         except KeyboardInterrupt:
             self._absorb()
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn("Training interrupted by user.")
             reason = "interrupted"
         self._patience.restore()
         e._optimizer_state = (self._optimizer.name, self._engine.state, self._rate.value)
@@ -233,11 +232,10 @@ class Fit:
         if e.max_time is not None and time.perf_counter() - self._began >= e.max_time:
             return f"max_time={e.max_time:g} seconds are over"
         if e.n_iter_ == limit:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({limit}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
             return f"max_iter={limit} epochs are over"
         return None

@@ -5,14 +5,20 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import unique_labels
 
 from ..inputs import _cast, _read_only
 from ..kernels.epoch import Data
 
 
+def labels_of(y: Any) -> np.ndarray:
+    """The classes in y, sorted; scikit-learn needs 0.2 ms to see that whole numbers are fine."""
+    return np.unique(y) if _are_codes(y) else unique_labels(y)
+
+
 def binarizer_of(y: Any) -> LabelBinarizer:
     """A fitted LabelBinarizer: by its own ``fit``, which takes 0.3 ms, or as that leaves it."""
-    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative:
+    if _are_codes(y):
         classes = np.unique(y)
         if 4 * len(classes) <= len(y):  # else scikit-learn may have something to say about it
             binarizer = LabelBinarizer()
@@ -20,6 +26,10 @@ def binarizer_of(y: Any) -> LabelBinarizer:
             binarizer.y_type_ = "multiclass" if len(classes) > 2 else "binary"
             return binarizer
     return LabelBinarizer().fit(y)
+
+
+def _are_codes(y: Any) -> bool:
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative
 
 
 def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:

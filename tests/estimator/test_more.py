@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.class_weight import compute_sample_weight
 
 import minitrain as mt
@@ -245,6 +246,14 @@ def test_n_jobs_beside_threads(classes):
         make(n_jobs=2, threads=1).fit(*classes)
     with pytest.raises(ValueError, match="The 'n_jobs' parameter"):
         make(n_jobs=0).fit(*classes)
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 1000}], ids=str)
+def test_warnings_name_the_line_that_called_fit(options, classes):
+    search = GridSearchCV(make(max_iter=1, **options), {"alpha": [1.0]}, cv=2)
+    with pytest.warns() as seen:
+        search.fit(*classes)
+    assert {warning.filename for warning in seen} == {__file__}
 
 
 def test_optimizers_of_whole_matrices_are_refused(classes):
