@@ -220,3 +220,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+
+def has_partial_fit(estimator: Any) -> bool:
+    """For ``available_if``: an AttributeError says why not."""
+    if not is_stochastic(estimator):
+        raise AttributeError(
+            "partial_fit is only available for stochastic"
+            f" optimizers. {estimator.solver} is not stochastic."
+        )
+    return True

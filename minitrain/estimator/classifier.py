@@ -6,23 +6,13 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
-from .base import BaseMLP, fit_context
-from .parameters import CLASSIFIER, CONSTRAINTS, is_stochastic
+from .base import BaseMLP, fit_context, has_partial_fit
+from .parameters import CLASSIFIER, CONSTRAINTS
 from .sharing import Sharing
-from .targets import binarizer_of, encode, labels_of
-
-
-def _has_partial_fit(estimator: Any) -> bool:
-    if not is_stochastic(estimator):
-        raise AttributeError(
-            "partial_fit is only available for stochastic"
-            f" optimizers. {estimator.solver} is not stochastic."
-        )
-    return True
+from .targets import binarizer_of, encode, labels_of, weighted_by_class
 
 
 class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
@@ -194,7 +184,7 @@ feature_names_in_
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     @fit_context
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
@@ -281,16 +271,7 @@ feature_names_in_
                 "class_weight: 'balanced' needs all of y and is not possible with partial_fit; "
                 "accepted: a dict {class: weight}"
             )
-        if self.class_weight == "balanced" and sample_weight is not None and y.ndim == 1:
-            # By weight and not by number, so that a weight of 2 is as good as two rows.
-            _, codes = np.unique(y, return_inverse=True)
-            by_class = np.bincount(codes, sample_weight)
-            with np.errstate(divide="ignore"):
-                share = sample_weight.sum() / (np.count_nonzero(by_class) * by_class)
-            share[by_class == 0] = 0.0
-            return share[codes] * sample_weight
-        weights = compute_sample_weight(self.class_weight, y)
-        return weights if sample_weight is None else weights * sample_weight
+        return weighted_by_class(self.class_weight, y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..kernels.epoch import Data
 from ..model import MLP
-from .engine import Whole
+from .objective import Whole
 from .warning import warn
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from .base import BaseMLP, fit_context
-from .classifier import _has_partial_fit
+from .base import BaseMLP, fit_context, has_partial_fit
 from .parameters import CONSTRAINTS, REGRESSOR
 from .sharing import Sharing
 
@@ -120,7 +119,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """One epoch over these rows, going on from what is fitted."""

@@ -16,8 +16,9 @@ from ..course import Course
 from ..kernels.epoch import GRADIENT_NORM, LOSS, Data, Moved
 from ..schedule import get as get_schedule
 from .callbacks import Hooks
-from .engine import Engine, NotFinite, Whole, same_shape
+from .engine import Engine, NotFinite, same_shape
 from .network import Network
+from .objective import Whole
 from .randomness import Orders
 from .solvers import LearningRate, make_optimizer
 from .stopping import Patience, as_callbacks

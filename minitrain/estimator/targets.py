@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import unique_labels
 
 from ..inputs import _cast, _read_only
@@ -42,6 +43,20 @@ def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:
             return codes.astype(np.int64, copy=False)
     encoded = binarizer.transform(y)
     return encoded.argmax(axis=1) if binarizer.y_type_ == "multiclass" else encoded
+
+
+def weighted_by_class(class_weight: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray:
+    """The rows' weights (n,) times those of their classes: "balanced" or {class: weight}."""
+    if class_weight == "balanced" and sample_weight is not None and y.ndim == 1:
+        # By weight and not by number, so that a weight of 2 is as good as two rows.
+        _, codes = np.unique(y, return_inverse=True)
+        by_class = np.bincount(codes, sample_weight)
+        with np.errstate(divide="ignore"):
+            share = sample_weight.sum() / (np.count_nonzero(by_class) * by_class)
+        share[by_class == 0] = 0.0
+        return share[codes] * sample_weight
+    weights = compute_sample_weight(class_weight, y)
+    return weights if sample_weight is None else weights * sample_weight
 
 
 def as_data(X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Data:
