@@ -1,6 +1,5 @@
 """Check what the user hands in and turn it into the arrays that the kernels take."""
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
 
 def check_share(name: str, value: Any) -> float:
     """``value`` as a float, if it is a share of less than all."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: {value!r} is not a number")
     if not 0 <= value < 1:
         raise ValueError(f"{name}: {value}; accepted: at least 0, below 1")

@@ -153,3 +153,20 @@ def test_repr_says_what_is_inserted():
     text = repr(make(normalization="layer", dropout=0.25, label_smoothing=0.1))
     assert "layer normalization, dropout 0.25, labels smoothed by 0.1" in text
     assert "dropout" not in repr(make())
+
+
+@pytest.mark.parametrize("normalization", ["layer", "batch"])
+def test_gradient_is_of_the_network_that_predicts(normalization):
+    model = make(activation="tanh", normalization=normalization, dropout=0.3, label_smoothing=0.1)
+    train(model)
+    kept, theta = model.running.copy(), model.parameters
+    loss, gradient = model.loss_and_gradient(X, Y)
+    assert loss == model.evaluate(X, Y)[0]
+    for i in range(0, theta.size, 3):
+        home, around = theta[i], []
+        for step in (1e-5, -1e-5):
+            theta[i] = home + step
+            around.append(model.evaluate(X, Y)[0])
+        theta[i] = home
+        assert gradient[i] == pytest.approx((around[0] - around[1]) / 2e-5, abs=1e-8)
+    np.testing.assert_array_equal(model.running, kept)

@@ -194,8 +194,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Checked rows, dense or sparse."""
         if glance.knows_columns(self, X) and glance.is_plain(X):
             return X
-        if X is not None and X is self.__dict__.get("_trusted"):
-            return X
+        trusted = self.__dict__.get("_trusted")
+        if trusted is not None and X is trusted:
+            return trusted
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
 
     def _raw(self, X: Any) -> np.ndarray:

@@ -101,7 +101,7 @@ def _are_right(estimator: Any) -> bool:
     named = isinstance(solver, str) and solver in ("adam", "sgd", "lbfgs")
     if not named and not isinstance(solver, Optimizer):
         return False
-    for name, default, constraints in _constraints(type(estimator)):
+    for name, default, constraints in _constraints(estimator.__class__):
         value = getattr(estimator, name)
         if value is not default and not any(c.is_satisfied_by(value) for c in constraints):
             return False

@@ -65,7 +65,8 @@ def _shuffle(drawn: np.ndarray, order: np.ndarray, random: np.random.RandomState
 
 def _words_of(generator: np.random.MT19937) -> np.ndarray:
     """The memory that its state is in."""
-    state = (ctypes.c_uint32 * (mersenne.WORDS + 1)).from_address(generator.ctypes.state_address)
+    kind = ctypes.c_uint32 * (mersenne.WORDS + 1)
+    state: Any = kind.from_address(generator.ctypes.state_address)
     return np.frombuffer(state, np.uint32)
 
 
