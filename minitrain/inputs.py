@@ -18,6 +18,15 @@ def check_count(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def check_share(name: str, value: Any) -> float:
+    """``value`` as a float, if it is a share of less than all."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: {value!r} is not a number")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: {value}; accepted: at least 0, below 1")
+    return float(value)
+
+
 def check_choice(name: str, value: Any, accepted: tuple[str, ...]) -> str:
     """``value`` if it is one of the accepted names."""
     if value not in accepted:
@@ -151,6 +160,8 @@ def _as_array(name: str, given: Any) -> np.ndarray:
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """C-contiguous and of this dtype; without NumPy's warnings, since the result is checked."""
+    if type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(array, dtype)
 

@@ -151,7 +151,15 @@ class LBFGS(Optimizer):
 
 
 def _in_float64(model: MLP) -> MLP:
-    return MLP(model.sizes, model.activation, loss=model.loss, dtype="float64")
+    if model.trains_another_network:
+        raise ValueError(
+            f"model: {model!r}; accepted with lbfgs: no dropout, label_smoothing or "
+            "normalization='batch'"
+        )
+    return MLP(
+        model.sizes, model.activation, loss=model.loss, dtype="float64",
+        normalization=model.normalization,
+    )  # fmt: skip
 
 
 class _Stop(Exception):

@@ -7,6 +7,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from .kernels import epoch, evaluation, minibatch, ordering
+from .kernels.between import CLOCK
 from .kernels.layers import Workspace
 from .matrix_optimizer import MatrixOptimizer
 from .optimizer import OptimizerState
@@ -68,6 +69,7 @@ def train(
         if sam:
             look_from_above(gradient, theta, work, data, rows, sam)
         stepping.step_at(rate, theta, gradient, state)
+        work.plan[-1, CLOCK] += 1
         row[epoch.LOSS] += B * loss
         row[epoch.ACCURACY] += right
         if batch == sampling.steps - 1:

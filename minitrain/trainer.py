@@ -165,21 +165,22 @@ class Trainer:
         if isinstance(self.optimizer, LBFGS):
             return self._fit_full_batch(train, check_count("epochs", epochs), validation, stopping)
         self._run = run = _Run(self, train, check_count("epochs", epochs), validation)
-        best = _Best(stopping, self.model.parameters) if stopping else None
+        best = _Best(stopping, self.model) if stopping else None
         per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
+        per_epoch |= run.looks_after_each_epoch
         stop_reason = "all epochs done"
         try:
             while not run.done:
                 run.advance(per_epoch)
                 if run.failed_at is not None:
-                    self.model.parameters[:] = run.good
+                    self.model.parameters[:], self.model.running[:] = run.good, run.good_running
                     raise DivergenceError(
                         self.optimizer, run.epoch + 1, run.failed_at + 1, run.history()
                     )
                 if not per_epoch or not run.at_epoch_end:
                     continue
                 history = run.history()
-                exhausted = best and best.exhausted(history, self.model.parameters)
+                exhausted = best and best.exhausted(history)
                 answers = [callback(history) for callback in self.callbacks]  # all are called
                 run.look_again()
                 if best and exhausted:
@@ -194,7 +195,7 @@ class Trainer:
         history = run.history()
         history.stop_reason = stop_reason
         if best and best.epoch is not None:
-            self.model.parameters[:] = best.parameters
+            best.restore()
             history.best_epoch = best.epoch
         return history
 
@@ -207,7 +208,7 @@ class Trainer:
         data = model.as_data(train)
         held_out = None if validation is None else model.as_data(validation)
         work, alone = model.workspace(min(len(data.X), 256)), minibatch.team()[0]
-        best = _Best(stopping, model.parameters) if stopping else None
+        best = _Best(stopping, model) if stopping else None
         columns: dict[str, list[float]] = {
             name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
         }
@@ -237,7 +238,7 @@ class Trainer:
             columns["learning_rate"].append(optimizer.lr)
             columns["seconds"].append(time.perf_counter() - started)
             so_far = history()
-            exhausted = best and best.exhausted(so_far, model.parameters)
+            exhausted = best and best.exhausted(so_far)
             answers = [callback(so_far) for callback in self.callbacks]
             if best and exhausted:
                 reason = f"no better {best.monitor} for {best.patience} epochs"
@@ -253,7 +254,7 @@ class Trainer:
         finished = history()
         finished.stop_reason = reason or ended
         if best and best.epoch is not None:
-            model.parameters[:] = best.parameters
+            best.restore()
             finished.best_epoch = best.epoch
         return finished
 
@@ -278,6 +279,14 @@ class _Run:
         self._model = model
         self._data = model.as_data(train)
         self._validation = no_data(self._data) if validation is None else model.as_data(validation)
+        # Training sees another network, or other labels, than validation: that has to be done
+        # between the compiled calls, with a workspace of its own.
+        self._apart = None
+        if len(self._validation.X) and model.trains_another_network:
+            rows = min(len(self._validation.X), 256)
+            self._apart = model.workspace(rows), self._validation
+            self._validation = no_data(self._data)
+        self.looks_after_each_epoch = self._apart is not None or model.measures_batches
         loader = (
             train
             if isinstance(train, MiniBatchLoader)
@@ -293,6 +302,12 @@ class _Run:
             trainer.schedule, trainer.optimizer, self._total, self._steps, self._measured()
         )
         optimizer = self._course.optimizer
+        if model.measures_batches and optimizer.evaluates_elsewhere:
+            # What was measured of batches would belong to other weights than those averaged.
+            raise ValueError(
+                f"optimizer: {optimizer!r} averages weights; accepted with normalization='batch': "
+                "one that does not"
+            )
         self._order = np.empty(len(self._data.X), np.int64)
         self._gradient = aligned_zeros(model.n_parameters, model.dtype)
         # What the steps are made on; the model shows the weights that are to be evaluated.
@@ -304,11 +319,11 @@ class _Run:
         self._state = optimizer.init(model.parameters, model.blocks)
         self._kernels = optimizer.kernels(model.dtype)
         flops = 6 * model.n_parameters * loader.batch_size
-        threads = choose_threads(trainer.threads, flops)
+        threads = 1 if model.measures_batches else choose_threads(trainer.threads, flops)
         self._pace = Pace(threads, fixed=trainer.threads is not None)
         in_python = isinstance(optimizer, MatrixOptimizer)  # which takes all rows of a step at once
         rows = self._sampling.batch_size if in_python else loader.batch_size
-        self._work = model.workspace(rows, threads)
+        self._work = model.training_workspace(rows, threads, seed=trainer.seed)
         self._phased = phases.for_training(
             self._state.phased, self._theta, self._gradient, self._work, self._data,
             self._state.arrays, trainer.accumulate > 1,
@@ -317,7 +332,7 @@ class _Run:
         self._seconds = np.full(epochs, np.nan)
         self._nothing = np.full(epochs, np.nan)
         self._last_rates = np.full(epochs, np.nan)
-        self.good = model.parameters.copy()
+        self.good, self.good_running = model.parameters.copy(), model.running.copy()
         self.failed_at: int | None = None
         self.step = 0
         self._fresh = True  # the kernels have not seen these parameters
@@ -362,6 +377,8 @@ class _Run:
             self.failed_at = min(reached, self.step + count - 1)
         begun = self.step
         self.step = reached if self.failed_at is None else self.failed_at
+        if self.looks_after_each_epoch and self.at_epoch_end and self.failed_at is None:
+            self._look()
         # When the epochs ended that this call finished, as if all steps took equally long.
         finished = range(begun // self._steps, self.epoch)
         for number in finished:
@@ -371,6 +388,16 @@ class _Run:
         if finished:
             last_steps = (np.array(finished) + 1) * self._steps - 1
             self._last_rates[finished.start : finished.stop] = self._course.rates(last_steps)
+
+    def _look(self) -> None:
+        """What the kernel does not do after an epoch: keep the good statistics, and validate."""
+        self.good_running[:] = self._model.running
+        if self._apart is not None:
+            work, data = self._apart
+            places = [epoch.VALIDATION_LOSS, epoch.VALIDATION_ACCURACY]
+            with np.errstate(all="ignore"):
+                found = evaluation.evaluate(self._model.parameters, work, data, minibatch.team()[0])
+            self._record[self.epoch - 1, places] = found
 
     def look_again(self) -> None:
         """To be called when others may have changed the parameters."""
@@ -442,22 +469,27 @@ class _Run:
 class _Best:
     """The best epoch so far, and its weights."""
 
-    def __init__(self, stopping: EarlyStopping, parameters: np.ndarray) -> None:
+    def __init__(self, stopping: EarlyStopping, model: MLP) -> None:
         self.monitor, self.patience = stopping.monitor, stopping.patience
         self._min_delta = stopping.min_delta
         self._sign = 1.0 if stopping.monitor == "validation_loss" else -1.0
         self._value = np.inf
         self.epoch: int | None = None
-        self.parameters = parameters.copy()
+        self._model = model
+        self._parameters, self._running = model.parameters.copy(), model.running.copy()
 
-    def exhausted(self, history: History, parameters: np.ndarray) -> bool:
+    def exhausted(self, history: History) -> bool:
         """Note the newest epoch; True if the last ``patience`` ones brought nothing better."""
         value = self._sign * getattr(history, self.monitor)[-1]
         if value < self._value - self._min_delta or self.epoch is None:
             self._value = np.inf if np.isnan(value) else value
             self.epoch = len(history)
-            self.parameters[:] = parameters
+            self._parameters[:], self._running[:] = self._model.parameters, self._model.running
         return len(history) - self.epoch >= self.patience
+
+    def restore(self) -> None:
+        """Give the model the weights of the best epoch."""
+        self._model.parameters[:], self._model.running[:] = self._parameters, self._running
 
 
 def _accumulating(loader: MiniBatchLoader, count: int) -> ordering.Sampling:

@@ -180,6 +180,32 @@ def test_warmup_leaves_nothing_to_compile(capsys):
     )
     assert done.returncode == 0
     assert "compiling" not in done.stderr
+    done = subprocess.run([sys.executable, "-c", FITS], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+# Fits of documented configurations; prints what they compile.
+FITS = """
+import warnings
+import numpy as np
+import minitrain as mt
+from minitrain.kernels import _jit
+warnings.simplefilter("ignore")
+_jit.on_compile = print
+X, y = np.random.RandomState(0).standard_normal((40, 5)), np.arange(40) % 3
+for dtype in ("float32", "float64"):
+    for options in ({}, {"solver": "sgd", "momentum": 0.0}, {"solver": "lbfgs"}, {"dropout": 0.2},
+                    {"normalization": "layer", "activation": "gelu"}, {"normalization": "batch"},
+                    {"label_smoothing": 0.1}, {"l1": 1e-3}, {"clip_global_norm": 1.0, "ema": 0.9},
+                    {"early_stopping": True, "scoring": "loss"}, {"solver": "adamw"}):
+        for labels in (y, y > 0):
+            fit = mt.MLPClassifier(max_iter=2, **options).fit(X.astype(dtype), labels)
+            fit.predict(X[:1].astype(dtype))
+    mt.MLPRegressor("poisson", max_iter=2).fit(X.astype(dtype), y).predict(X)
+    for given in ({"sam": 0.05}, {"lookahead": 5}, {"cautious": True}, {"swa_start": 2}):
+        model = mt.MLP([5, 8, 3], dtype=dtype, normalization="layer")
+        mt.Trainer(model, mt.optimizers.Adam(**given)).fit((X, y), 2, validation=(X, y))
+"""
 
 
 # The README

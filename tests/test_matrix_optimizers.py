@@ -457,3 +457,21 @@ def test_lbfgs_refuses():
     assert repr(pickle.loads(pickle.dumps(optimizers.LBFGS(history_size=7)))) == (
         "LBFGS(history_size=7)"
     )
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_l1_adds_the_signs_of_weights_but_not_of_biases(name):
+    def end(gradients, **given):
+        optimizer, theta = optimizers.get(name, lr=0.1, **given), START.copy()
+        theta[1] = 0.0  # where the gradient of |w| is 0
+        state = optimizer.init(theta, BLOCKS)
+        for gradient in GRADIENTS[:5]:
+            optimizer.step(theta, gradients(gradient, theta), state)
+        return theta
+
+    def with_signs(gradient, theta):
+        return gradient + np.where(np.arange(theta.size) < I * O, 0.25 * np.sign(theta), 0.0)
+
+    got = end(lambda gradient, theta: gradient, l1=0.25)
+    np.testing.assert_array_equal(got, end(with_signs))
+    assert (got != end(lambda gradient, theta: gradient))[: I * O].all()

@@ -15,6 +15,10 @@ USAGE = "[--json]"
 SUMMARY = "compile everything now, so that no later run waits for it"
 
 DTYPES = ("float32", "float64")
+# Options of optimizers that need a kernel of their own in a training; the others share the first's.
+MODIFIERS: tuple[dict[str, Any], ...] = (
+    {"l1": 1e-3}, {"sam": 0.05}, {"cautious": True}, {"ema": 0.9}, {"swa_start": 1},
+)  # fmt: skip
 LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "squared_error", "poisson")
 
 
@@ -71,6 +75,10 @@ def _tasks() -> Iterator[tuple[str, Callable[[], Any]]]:
     for dtype in DTYPES:
         for loss in LOSSES:
             yield f"training with {loss}, {dtype}", partial(_use_network, loss, dtype)
+        yield f"estimators, {dtype}", partial(_use_estimators, dtype)
+        yield f"normalization, dropout, smoothed labels, {dtype}", partial(_use_inserted, dtype)
+        for given in MODIFIERS:
+            yield f"{', '.join(given)}, {dtype}", partial(_use_modifier, given, dtype)
         for name in optimizers.names():
             rule = rules.get(name)
             for flags in rule.variants:
@@ -82,15 +90,13 @@ def _tasks() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def _use_network(loss: str, dtype: str) -> None:
     """Train, evaluate, predict and differentiate once: what the library does with a network."""
-    import numpy as np
-
     from .. import optimizers
     from ..loader import MiniBatchLoader
     from ..model import MLP
     from ..trainer import Trainer
 
-    X, y = np.eye(4, 3, dtype=dtype), np.array([0, 1, 0, 1])
-    targets = y if loss == "softmax_cross_entropy" else np.eye(2, dtype=dtype)[y]
+    X, y, yes = _data(dtype)
+    targets = y if loss == "softmax_cross_entropy" else yes
     model = MLP([3, 2, 2], loss=loss, dtype=dtype)
     for balanced in (False, True) if targets is y else (False,):
         loader = MiniBatchLoader(X, targets, 2, balanced=balanced)
@@ -99,6 +105,50 @@ def _use_network(loss: str, dtype: str) -> None:
     model.evaluate(X, targets)
     model.predict(X)
     model.loss_and_gradient(X, targets)
+
+
+def _data(dtype: str) -> tuple[Any, Any, Any]:
+    """Rows, their classes, and a yes or no for each class."""
+    import numpy as np
+
+    y = np.array([0, 1, 0, 1])
+    return np.eye(4, 3, dtype=dtype), y, np.eye(2, dtype=dtype)[y]
+
+
+def _use_estimators(dtype: str) -> None:
+    """Fit with each solver of scikit-learn, with averaged weights, and predict."""
+    import warnings
+
+    from ..estimator import MLPClassifier
+
+    X, y, _ = _data(dtype)
+    ways: list[dict[str, Any]] = [{"solver": "sgd"}, {"solver": "lbfgs"}, {"ema": 0.9}, {}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fits are too short to converge
+        for options in ways:
+            MLPClassifier((2,), max_iter=1, **options).fit(X, y).predict(X)
+
+
+def _use_inserted(dtype: str) -> None:
+    """Train with all that may stand between the layers, for each loss that smooths labels."""
+    from ..model import MLP
+    from ..optimizers import get
+    from ..trainer import Trainer
+
+    X, y, yes = _data(dtype)
+    options: dict[str, Any] = {"dtype": dtype, "normalization": "layer", "dropout": 0.5}
+    for loss, targets in (("softmax_cross_entropy", y), ("binary_cross_entropy", yes)):
+        model = MLP([3, 2, 2], loss=loss, label_smoothing=0.1, **options)
+        Trainer(model, get("adam"), batch_size=2).fit((X, targets), 1)
+
+
+def _use_modifier(given: dict[str, Any], dtype: str) -> None:
+    from .. import optimizers
+    from ..model import MLP
+    from ..trainer import Trainer
+
+    X, y, _ = _data(dtype)
+    Trainer(MLP([3, 2, 2], dtype=dtype), optimizers.get("adam", **given), 2).fit((X, y), 1)
 
 
 def _use_optimizer(optimizer: Any, dtype: str) -> None:

@@ -1,15 +1,14 @@
 """What both estimators share: fitting, the network behind the attributes, prediction."""
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import lbfgs
-from .callbacks import CallbackSupportMixin, Hooks, managed
+from . import glance, lbfgs
+from .callbacks import CallbackSupportMixin, Hooks
 from .network import NORMALIZATION, ROWS, Network, inserted
 from .parameters import (
     CONSTRAINTS,
@@ -18,11 +17,10 @@ from .parameters import (
     hidden_sizes,
     is_stochastic,
 )
+from .randomness import random_of
 from .stochastic import Fit
 from .targets import as_data
 
-# A fast look at prediction input is worth it up to so many numbers.
-_FEW = 1 << 16
 # Attributes that are made anew from the others.
 _TRANSIENT = ("_network", "_trusted")
 
@@ -58,32 +56,24 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         encoded = self._encode(y)
         self.n_outputs_ = self._n_outputs(encoded)
         sizes = [X.shape[1], *hidden, self.n_outputs_]
-        random = check_random_state(self.random_state)
-
-        if first_pass:
-            network = self._start(sizes, X.dtype, random)
-        else:
-            network = self._going_on()
-            if list(network.mlp.sizes) != sizes:
-                raise ValueError(
-                    f"hidden_layer_sizes: the fitted network has layers {network.mlp.sizes}, asked "
-                    f"for are {tuple(sizes)}; accepted with warm_start and partial_fit: the same"
-                )
-        data = as_data(X, encoded, weights, network.mlp.dtype)
-        held_out = self._validation_data(*validation, network)
-        self.history_: dict[str, list] = {
-            "loss": [], "learning_rate": [], "gradient_norm": [], "seconds": []
-        }  # fmt: skip
-        with managed(self):
+        with random_of(self.random_state) as random:
+            network = self._start(sizes, X.dtype, random) if first_pass else self._going_on(sizes)
+            data = as_data(X, encoded, weights, network.mlp.dtype)
+            held_out = self._validation_data(*validation, network)
+            self.history_: dict[str, list] = {
+                "loss": [], "learning_rate": [], "gradient_norm": [], "seconds": []
+            }  # fmt: skip
             hooks = Hooks(self, *given, sample_weight, 1 if incremental else self.max_iter)
             if is_stochastic(self):
                 run = Fit(self, network, data, y, held_out, random, incremental, hooks)
                 self._trusted = run.validation_rows
-                self.stop_reason_ = run.run()
+                try:
+                    self.stop_reason_ = run.run()
+                finally:
+                    del self._trusted
             else:
                 self.stop_reason_ = lbfgs.fit(self, network.mlp, data)
             hooks.end()
-        self.__dict__.pop("_trusted", None)
         if not np.isfinite(network.mlp.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may"
@@ -110,6 +100,31 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self.best_loss_ = None if self.early_stopping else np.inf
         return network
 
+    def _validate_rows(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
+        """X and y, checked by scikit-learn where a glance does not do."""
+        if (
+            glance.is_plain(X)
+            and glance.is_plain_target(y, len(X))
+            and (
+                glance.knows_columns(self, X) or (reset and not hasattr(self, "feature_names_in_"))
+            )
+        ):
+            self.n_features_in_ = X.shape[1]
+            return X, y
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+            **options,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
     def _row_weights(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
         return sample_weight
 
@@ -134,9 +149,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         for name, arrays in network.normalization().items():
             setattr(self, name, arrays)
 
-    def _going_on(self) -> Network:
+    def _going_on(self, sizes: list[int]) -> Network:
         """The fitted network, to train on with what stands between its layers now."""
         network, wanted = self._current_network(), inserted(self)
+        if list(network.mlp.sizes) != sizes:
+            raise ValueError(
+                f"hidden_layer_sizes: the fitted network has layers {network.mlp.sizes}, asked "
+                f"for are {tuple(sizes)}; accepted with warm_start and partial_fit: the same"
+            )
         fitted = network.inserted["normalization"]
         if fitted != wanted["normalization"]:
             raise ValueError(
@@ -170,22 +190,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     # -- prediction ------------------------------------------------------------------------
 
-    def _rows(self, X: Any, network: Network) -> np.ndarray:
-        """Checked dense rows; scikit-learn's checks take longer than a small network does, so
-        input that has nothing to be said against it is let pass before them."""
-        dtype, features = network.mlp.dtype, network.mlp.sizes[0]
-        if (
-            type(X) is np.ndarray
-            and X.dtype == dtype
-            and X.ndim == 2
-            and X.shape[1] == features
-            and 0 < X.size <= _FEW
-            and X.flags.c_contiguous
-            and "feature_names_in_" not in self.__dict__
-            # A sum of squares that overflows is looked into like one that is not finite.
-            and isfinite(np.vdot(X, X))
-        ) or (X is self.__dict__.get("_trusted") and X is not None):
+    def _rows(self, X: Any) -> np.ndarray:
+        """Checked rows, dense or sparse."""
+        if glance.knows_columns(self, X) and glance.is_plain(X):
             return X
+        trusted = self.__dict__.get("_trusted")
+        if trusted is not None and X is trusted:
+            return trusted
         return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
 
     def _raw(self, X: Any) -> np.ndarray:
@@ -193,14 +204,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if "coefs_" not in self.__dict__:
             check_is_fitted(self)
         network = self._current_network()
-        rows = self._rows(X, network)
-        if (
-            rows is X
-            and type(X) is np.ndarray
-            and X.dtype == network.mlp.dtype
-            and X.flags.c_contiguous
-        ):
-            return network.outputs(X)
+        rows = self._rows(X)
         if not hasattr(rows, "tocsr"):
             return network.outputs(network.as_rows(rows))
         # Sparse rows become dense a portion at a time.
@@ -217,3 +221,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+
+def has_partial_fit(estimator: Any) -> bool:
+    """For ``available_if``: an AttributeError says why not."""
+    if not is_stochastic(estimator):
+        raise AttributeError(
+            "partial_fit is only available for stochastic"
+            f" optimizers. {estimator.solver} is not stochastic."
+        )
+    return True

@@ -1,18 +1,13 @@
 """scikit-learn 1.9's callback protocol (``set_callbacks``), where scikit-learn has it."""
 
-from contextlib import nullcontext
 from typing import Any
 
 try:
     from sklearn.callback import CallbackSupportMixin
-    from sklearn.callback._callback_support import callback_management_context as managed
 except ImportError:  # before 1.9: no set_callbacks; the parameter `callbacks` works everywhere
 
     class CallbackSupportMixin:  # type: ignore[no-redef,unused-ignore]
         pass
-
-    def managed(estimator: Any) -> Any:  # type: ignore[no-redef,unused-ignore]
-        return nullcontext()
 
 
 class Hooks:

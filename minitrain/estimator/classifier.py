@@ -6,29 +6,13 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    type_of_target,
-    unique_labels,
-)
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 
-from .base import BaseMLP, fit_context
-from .parameters import CLASSIFIER, CONSTRAINTS, is_stochastic
+from .base import BaseMLP, fit_context, has_partial_fit
+from .parameters import CLASSIFIER, CONSTRAINTS
 from .sharing import Sharing
-from .targets import encode
-
-
-def _has_partial_fit(estimator: Any) -> bool:
-    if not is_stochastic(estimator):
-        raise AttributeError(
-            "partial_fit is only available for stochastic"
-            f" optimizers. {estimator.solver} is not stochastic."
-        )
-    return True
+from .targets import binarizer_of, encode, labels_of, weighted_by_class
 
 
 class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
@@ -63,6 +47,8 @@ class MLPClassifier(ClassifierMixin, Sharing, BaseMLP):
         scikit-learn's own callbacks go through ``set_callbacks`` (scikit-learn 1.9).
     threads
         That share the work of a step; None: as many as pay.  The result is the same.
+    n_jobs
+        At most so many threads of those that pay, by joblib's counting (-1: all cores).
     dropout
         Share of the hidden units that are left out at each step of the training.
     normalization
@@ -131,6 +117,7 @@ feature_names_in_
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        n_jobs: int | None = None,
         dropout: float = 0.0,
         normalization: str | None = None,
         label_smoothing: float = 0.0,
@@ -169,6 +156,7 @@ feature_names_in_
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.n_jobs = n_jobs
         self.dropout = dropout
         self.normalization = normalization
         self.label_smoothing = label_smoothing
@@ -196,7 +184,7 @@ feature_names_in_
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     @fit_context
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
@@ -239,27 +227,13 @@ feature_names_in_
 
     # -- what the base asks for ------------------------------------------------------------
 
-    def _validate_rows(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
-
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._validate_rows(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = binarizer_of(y)
             self.classes_ = self._label_binarizer.classes_
             return X, y
-        classes = unique_labels(y)
+        classes = labels_of(y)
         if self.warm_start:
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -276,7 +250,7 @@ feature_names_in_
 
     def _encode(self, y: Any, seen: bool = False) -> np.ndarray:
         if seen:
-            unknown = np.setdiff1d(unique_labels(y), self.classes_)
+            unknown = np.setdiff1d(labels_of(y), self.classes_)
             if len(unknown):
                 raise ValueError(
                     f"y_val: classes {unknown}, which y has not; accepted: {self.classes_}"
@@ -297,16 +271,7 @@ feature_names_in_
                 "class_weight: 'balanced' needs all of y and is not possible with partial_fit; "
                 "accepted: a dict {class: weight}"
             )
-        if self.class_weight == "balanced" and sample_weight is not None and y.ndim == 1:
-            # By weight and not by number, so that a weight of 2 is as good as two rows.
-            _, codes = np.unique(y, return_inverse=True)
-            by_class = np.bincount(codes, sample_weight)
-            with np.errstate(divide="ignore"):
-                share = sample_weight.sum() / (np.count_nonzero(by_class) * by_class)
-            share[by_class == 0] = 0.0
-            return share[codes] * sample_weight
-        weights = compute_sample_weight(self.class_weight, y)
-        return weights if sample_weight is None else weights * sample_weight
+        return weighted_by_class(self.class_weight, y, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,47 +1,35 @@
-"""Some epochs of training at a time: the one place of the estimators that calls the kernels."""
+"""Some epochs of training at a time, by the compiled loop."""
 
 import time
+from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 
 from .. import phases
 from ..crew import Pace, choose_threads, together
-from ..kernels import epoch, evaluation, minibatch, ordering
-from ..kernels.losses import REGRESSION
+from ..kernels import epoch, minibatch, ordering
+from ..kernels._jit import COMPILED
 from ..kernels.memory import aligned_zeros
-from ..kernels.objective import Objective
 from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
 from ..optimizer import Optimizer, OptimizerState
-from .perceptron import Perceptron
+from .objective import objective_of
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
-_PORTION = 1024  # rows of a whole data set that pass at a time
 
 
 class NotFinite(ArithmeticError):
     """Loss or gradient stopped being finite; the network has its last good weights."""
 
 
-def objective_of(mlp: MLP, alpha: float, decay: np.ndarray) -> Objective:
-    """scikit-learn's objective: sums over outputs where the engine's losses are means.
-
-    Its squared error is half the mean over outputs, but what it descends is half the sum.  Its
-    log loss takes probabilities below the unit roundoff for just that.
-    """
-    loss, outputs = mlp.loss, mlp.sizes[-1]
-    scale = shown = 1.0
-    cap = np.inf if loss in REGRESSION else -float(np.log(np.finfo(mlp.dtype).eps))
-    if loss in ("binary_cross_entropy", "poisson"):
-        scale = shown = float(outputs)
-    elif loss == "squared_error":
-        scale, shown = outputs / 2.0, 0.5
-    return Objective(scale, shown, cap, float(alpha), decay)
-
-
 class Engine:
-    """The arrays of one fit.  ``state`` may come from an earlier one; ``seed`` is dropout's."""
+    """The arrays of one fit.
+
+    ``threads`` are what is wanted, None for as many as pay, but no more than ``most`` then.
+    ``state`` may come from an earlier fit; ``seed`` is dropout's.
+    """
 
     def __init__(
         self,
@@ -51,6 +39,7 @@ class Engine:
         batch_size: int,
         alpha: float,
         threads: int | None,
+        most: int | None = None,
         state: OptimizerState | None = None,
         seed: int = 0,
     ) -> None:
@@ -72,15 +61,12 @@ class Engine:
         self._batch_size = batch_size
         self.steps = -(-len(data.X) // batch_size)
         flops = 6 * mlp.n_parameters * batch_size
-        alone = isinstance(mlp, Perceptron) and mlp.measures_batches
-        most = 1 if alone else choose_threads(threads, flops)
-        self._pace = Pace(most, fixed=threads is not None)
+        crew = 1 if mlp.measures_batches else choose_threads(threads, flops)
+        crew = min(crew, most or crew)
+        self._pace = Pace(crew, fixed=threads is not None)
         decay = self.state.arrays.scales[::2, 1].copy()
         objective = objective_of(mlp, alpha, decay)
-        if isinstance(mlp, Perceptron):
-            self._work = mlp.training_workspace(batch_size, most, objective, seed, self.state.t)
-        else:
-            self._work = mlp.workspace(batch_size, most, objective)
+        self._work = mlp.training_workspace(batch_size, crew, objective, seed, self.state.t)
         self._nothing = minibatch.Data(*(array[:0] for array in data))
         self._order = np.empty(len(data.X), np.int64)
         self._gradient = aligned_zeros(mlp.n_parameters, mlp.dtype)
@@ -90,6 +76,7 @@ class Engine:
             accumulates=False,
         )  # fmt: skip
         self._most = 1  # steps of the next call
+        self._alone = minibatch.team()[0]
         self.record = np.empty((0, len(epoch.COLUMNS)))
 
     def run(
@@ -106,7 +93,7 @@ class Engine:
         NotFinite
             If the loss, the gradient or a weight stops being finite.
         """
-        self.record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
+        self.record = np.empty((epochs, len(epoch.COLUMNS)))
         kind = ordering.GIVEN if orders.size else ordering.IN_ORDER
         sampling = ordering.Sampling(
             kind, 0, self._batch_size, self.steps, np.zeros(1, np.int64), orders, self.state.t
@@ -124,7 +111,7 @@ class Engine:
                 self._pace.note(passed / count)
                 fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
                 self._most = max(1, min(fitting, 16 * self._most))
-                if reached < step + count or not np.isfinite(self._theta).all():
+                if reached < step + count or not self._is_finite():
                     self.mlp.parameters[:] = self._good
                     raise NotFinite
                 step += count
@@ -133,6 +120,10 @@ class Engine:
             self.state.t += step
             self.record = self.record[:done]
         return self.record
+
+    def _is_finite(self) -> bool:
+        theta = self._theta  # whose squares may overflow, which is looked into
+        return isfinite(np.vdot(theta, theta)) or bool(np.isfinite(theta).all())
 
     def _call(
         self,
@@ -143,61 +134,25 @@ class Engine:
         threads: int,
     ) -> int:
         def train(member: minibatch.Team) -> int:
-            with np.errstate(all="ignore"):  # compiled code does not warn, nor may its twin
-                return epoch.train(
-                    self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
-                    self.data, self._nothing, sampling, self._order, self.state.arrays,
-                    self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
-                    first, first == 0, self.record, member,
-                )  # fmt: skip
+            return epoch.train(
+                self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
+                self.data, self._nothing, sampling, self._order, self.state.arrays,
+                self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
+                first, first == 0, self.record, member,
+            )  # fmt: skip
 
-        return together(train, threads)
+        task = train if COMPILED else _silently(train)
+        return task(self._alone) if threads == 1 else together(task, threads)
 
 
-class Whole:
-    """The objective over all rows of some data, and its gradient; or the value that is reported.
+def _silently(train: Callable[[minibatch.Team], int]) -> Callable[[minibatch.Team], int]:
+    """Compiled code does not warn, nor may its twin."""
 
-    Rows pass in portions, so that memory does not grow with them.
-    """
-
-    def __init__(
-        self, mlp: MLP, data: minibatch.Data, alpha: float = 0.0, shown: bool = False
-    ) -> None:
-        self._mlp, self._data, self._alpha = mlp, data, alpha
-        objective = objective_of(mlp, 0.0, np.empty(0))
-        if not shown:
-            objective = objective._replace(shown=objective.scale, cap=np.inf)
-        n = len(data.X)
-        self._work = mlp.workspace(min(n, _PORTION), 1, objective)
-        self._portions = [np.arange(i, min(i + _PORTION, n)) for i in range(0, n, _PORTION)]
-        given = data.weights
-        weights = [given[p].sum(dtype=float) if len(given) else len(p) for p in self._portions]
-        self._total = float(sum(weights))
-        self._shares = [weight / self._total for weight in weights]
-        self._part = aligned_zeros(mlp.n_parameters, mlp.dtype)
-
-    def loss_and_gradient(self) -> tuple[float, np.ndarray]:
-        """(value, gradient in the layout of ``mlp.parameters``) at its present weights."""
-        mlp, decay = self._mlp, self._alpha / self._total
-        loss, gradient = 0.0, np.zeros(mlp.n_parameters)
+    def task(member: minibatch.Team) -> int:
         with np.errstate(all="ignore"):
-            for rows, share in zip(self._portions, self._shares, strict=True):
-                loss += share * evaluation.loss_gradient(
-                    self._part, mlp.parameters, self._work, self._data, rows
-                )
-                gradient += share * self._part
-            for W, block in zip(mlp.weights, mlp.blocks[::2], strict=True):
-                W = W.reshape(-1).astype(float, copy=False)
-                loss += 0.5 * decay * float(W @ W)
-                gradient[block.start : block.stop] += decay * W
-        return loss, gradient
+            return train(member)
 
-    def loss(self) -> float:
-        """The value alone."""
-        if len(self._data.weights) or self._alpha:
-            return self.loss_and_gradient()[0]
-        work, team = self._work, minibatch.team()[0]
-        return float(evaluation.evaluate(self._mlp.parameters, work, self._data, team)[0])
+    return task
 
 
 def _copy_state(to: OptimizerState, source: OptimizerState) -> None:

@@ -131,7 +131,7 @@ def to_c(estimator: Any, name: str = "minitrain") -> str:
 
     T is float or double, as the network; nothing but math.h is needed.
     """
-    if not name.isidentifier():
+    if not (name.isascii() and name.isidentifier()):
         raise ValueError(f"name: {name!r}; accepted: a name of C")
     stack = folded(estimator)
     T = "float" if stack[0][0].dtype == np.float32 else "double"

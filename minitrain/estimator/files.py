@@ -128,6 +128,12 @@ def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
         if name not in _FITTED:
             raise KeyError(name)
         setattr(estimator, name, _decode(value))
+    # NumPy's numbers, as fit leaves them; JSON has only Python's.
+    for name in ("loss_", "best_loss_"):
+        if isinstance(getattr(estimator, name, None), float):
+            setattr(estimator, name, np.float64(getattr(estimator, name)))
+    if hasattr(estimator, "loss_curve_"):
+        estimator.loss_curve_ = list(np.array(estimator.loss_curve_))
     layers = estimator.n_layers_ - 1
     estimator.coefs_ = [arrays[f"coefs_.{i}"] for i in range(layers)]
     estimator.intercepts_ = [arrays[f"intercepts_.{i}"] for i in range(layers)]
@@ -151,7 +157,9 @@ def _restore(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
 def _encode(name: str, value: Any) -> Any:
     """JSON for what parameters and attributes hold."""
     if isinstance(value, Optimizer):
-        return {"optimizer": value.name, "hyperparameters": value.hyperparameters}
+        given = {**value.hyperparameters, **value.modifiers.given()}
+        encoded = {option: _encode(f"{name}: {option}", v) for option, v in given.items()}
+        return {"optimizer": value.name, "hyperparameters": encoded}
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
@@ -178,7 +186,8 @@ def _decode(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if "optimizer" in value:
-        return optimizers.get(value["optimizer"], **value["hyperparameters"])
+        options = {name: _decode(v) for name, v in value["hyperparameters"].items()}
+        return optimizers.get(value["optimizer"], **options)
     if "number" in value:
         return _INFINITE[value["number"]]
     if "tuple" in value:

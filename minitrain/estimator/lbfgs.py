@@ -1,6 +1,5 @@
 """solver="lbfgs": scipy's L-BFGS-B on the engine's loss and gradient, over all rows at once."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..kernels.minibatch import Data
 from ..model import MLP
-from .engine import Whole
+from .objective import Whole
+from .warning import warn
 
 
 def fit(estimator: Any, mlp: MLP, data: Data) -> str:
@@ -50,10 +50,10 @@ def fit(estimator: Any, mlp: MLP, data: Data) -> str:
         reason = _explain(estimator, result)
         estimator.n_iter_ = min(result.nit, estimator.max_iter)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warn("Training interrupted by user.")
         reason = "interrupted"
     mlp.parameters[:] = kept
-    estimator.loss_ = Whole(mlp, data, estimator.alpha, shown=True).loss()
+    estimator.loss_ = np.float64(Whole(mlp, data, estimator.alpha, shown=True).loss())
     estimator.history_ = {"loss": losses}
     return reason
 
@@ -68,11 +68,10 @@ def _explain(estimator: Any, result: scipy.optimize.OptimizeResult) -> str:
         if result.nit >= estimator.max_iter
         else ""
     )
-    warnings.warn(
+    warn(
         f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}):\n"
         f"{message}{limited}\nYou might also want to scale the data as shown in:\n"
         "    https://scikit-learn.org/stable/modules/preprocessing.html",
         ConvergenceWarning,
-        stacklevel=2,
     )
     return f"not converged: {message}"

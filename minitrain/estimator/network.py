@@ -5,7 +5,6 @@ put other arrays in their place.  The network is made from them; as long as they
 of its flat parameters, nothing needs to be copied.
 """
 
-import functools
 from itertools import pairwise
 from operator import is_
 from typing import Any
@@ -17,7 +16,6 @@ from ..kernels import evaluation, minibatch, serving
 from ..kernels.layers import Workspace
 from ..model import MLP
 from .parameters import ENGINE_ACTIVATION
-from .perceptron import Perceptron
 
 # The attributes of a network that is normalised, a list of arrays each.
 NORMALIZATION = ("norm_scales_", "norm_shifts_", "norm_means_", "norm_variances_")
@@ -39,11 +37,11 @@ def initial_bounds(sizes: list[int], activation: str) -> list[float]:
 
 
 def inserted(estimator: Any) -> dict[str, Any]:
-    """What stands between an estimator's layers, for :class:`Perceptron`."""
+    """What stands between an estimator's layers, as :class:`MLP` takes it."""
     return {
         "normalization": estimator.normalization,
         "dropout": float(estimator.dropout),
-        "smoothing": float(getattr(estimator, "label_smoothing", 0.0)),
+        "label_smoothing": float(getattr(estimator, "label_smoothing", 0.0)),
     }
 
 
@@ -54,6 +52,13 @@ def fitted_normalization(estimator: Any) -> str | None:
     return "batch" if hasattr(estimator, "norm_means_") else "layer"
 
 
+class _Undrawn(MLP):
+    """Without initial weights: scikit-learn draws its own."""
+
+    def _initialize(self) -> None:
+        pass
+
+
 class Network:
     """An :class:`MLP` and workspaces for prediction, which threads do not share."""
 
@@ -61,15 +66,14 @@ class Network:
         self, sizes: list[int], activation: str, out: str, dtype: Any, **inserted: Any
     ) -> None:
         self.inserted = inserted
-        kind: Any = functools.partial(Perceptron, **inserted) if any(inserted.values()) else MLP
-        self.mlp: MLP = kind(
+        self.mlp = _Undrawn(
             sizes,
             ENGINE_ACTIVATION.get(activation, activation),
             loss=LOSS_OF_OUTPUT[out],
             dtype=dtype,
+            **inserted,
         )
         self._normalization = self._normalized()
-        self._plain = type(self.mlp) is MLP  # nothing stands between its layers
         self._free: list[tuple[int, Workspace]] = []
         self._unlabelled = np.empty(0, np.int64)
         self._unlabelled.flags.writeable = False
@@ -97,7 +101,7 @@ class Network:
 
     def _normalized(self) -> dict[str, list[np.ndarray]]:
         mlp = self.mlp
-        if not isinstance(mlp, Perceptron) or mlp.normalization is None:
+        if mlp.normalization is None:
             return {}
         found = {"norm_scales_": mlp.gains, "norm_shifts_": mlp.shifts}
         if mlp.normalization == "batch":
@@ -152,7 +156,7 @@ class Network:
         except IndexError:
             size, work = most, mlp.workspace(most)
         out = np.empty((n, mlp.sizes[-1]), mlp.dtype)
-        if self._plain:
+        if not mlp.normalization:
             serving.predict(
                 out, view, mlp.parameters, work.numbers, work.scratch, work.plan, work.product, size
             )

@@ -1,5 +1,7 @@
 """What the constructors accept: scikit-learn's constraints, and those of what is new here."""
 
+import inspect
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -8,6 +10,7 @@ from sklearn.utils._param_validation import (
     Interval,
     Options,
     StrOptions,
+    make_constraint,
     validate_parameter_constraints,
 )
 
@@ -53,6 +56,11 @@ NEW: dict[str, list] = {
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
     "callbacks": [callable, list, tuple, None],
     "threads": [Interval(Integral, 1, None, closed="left"), None],
+    "n_jobs": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+        None,
+    ],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "normalization": [StrOptions({"layer", "batch"}), None],
     "l1": [Interval(Real, 0, None, closed="left")],
@@ -76,6 +84,8 @@ CONSTRAINTS: dict[str, list] = {
 
 def check_parameters(estimator: Any) -> None:
     """Raise scikit-learn's InvalidParameterError, a ValueError, for the first that is wrong."""
+    if _are_right(estimator):
+        return
     # Made now and not above: a user's own rule may have been registered since.
     solvers = StrOptions({"lbfgs", *optimizers.names()})
     validate_parameter_constraints(
@@ -83,6 +93,32 @@ def check_parameters(estimator: Any) -> None:
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+
+
+def _are_right(estimator: Any) -> bool:
+    """A quick look, since to find out what is wrong takes longer than a small epoch."""
+    solver = estimator.solver
+    named = isinstance(solver, str) and solver in ("adam", "sgd", "lbfgs")
+    if not named and not isinstance(solver, Optimizer):
+        return False
+    for name, default, constraints in _constraints(estimator.__class__):
+        value = getattr(estimator, name)
+        if value is not default and not any(c.is_satisfied_by(value) for c in constraints):
+            return False
+    return True
+
+
+@cache
+def _constraints(kind: type) -> list[tuple[str, Any, list]]:
+    """(name, default, constraints) of the parameters of a class of estimators but the solver."""
+    found = []
+    for name, parameter in inspect.signature(kind).parameters.items():
+        given = kind._parameter_constraints.get(name, "no_validation")  # type: ignore[attr-defined]
+        if given != "no_validation":
+            constraints = [make_constraint(one) for one in given]
+            right = any(c.is_satisfied_by(parameter.default) for c in constraints)
+            found.append((name, parameter.default if right else inspect.Parameter, constraints))
+    return found
 
 
 def hidden_sizes(estimator: Any) -> list:
@@ -103,6 +139,9 @@ _STOCHASTIC: dict[str, Any] = {
 
 def check_together(estimator: Any) -> None:
     """Refuse parameters that are right by themselves and not beside each other."""
+    threads, n_jobs = estimator.threads, estimator.n_jobs
+    if n_jobs is not None and threads is not None and n_jobs != threads:
+        raise ValueError(f"n_jobs: {n_jobs}; accepted with threads={threads}: None, {threads}")
     if not is_stochastic(estimator):
         for name, off in _STOCHASTIC.items():
             value = getattr(estimator, name, off)

@@ -4,12 +4,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
-from .base import BaseMLP, fit_context
-from .classifier import _has_partial_fit
+from .base import BaseMLP, fit_context, has_partial_fit
 from .parameters import CONSTRAINTS, REGRESSOR
 from .sharing import Sharing
 
@@ -57,6 +54,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         max_time: float | None = None,
         callbacks: Any = None,
         threads: int | None = None,
+        n_jobs: int | None = None,
         dropout: float = 0.0,
         normalization: str | None = None,
         l1: float = 0.0,
@@ -94,6 +92,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         self.max_time = max_time
         self.callbacks = callbacks
         self.threads = threads
+        self.n_jobs = n_jobs
         self.dropout = dropout
         self.normalization = normalization
         self.l1 = l1
@@ -120,7 +119,7 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
         self._fit(X, y, sample_weight, False, (X_val, y_val, sample_weight_val))
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     @fit_context
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """One epoch over these rows, going on from what is fitted."""
@@ -136,19 +135,8 @@ class MLPRegressor(RegressorMixin, Sharing, BaseMLP):
 
     # -- what the base asks for ------------------------------------------------------------
 
-    def _validate_rows(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+    def _validate_rows(self, X: Any, y: Any, reset: bool, **options: Any) -> tuple[Any, Any]:
+        X, y = super()._validate_rows(X, y, reset, y_numeric=True)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"y: {y.min()}; accepted with loss='poisson': numbers of at least 0")
         return X, y

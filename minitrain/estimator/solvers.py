@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from .. import optimizers
 from ..kernels import rule as rules
+from ..kernels.rule import Rule
 from ..optimizer import Optimizer
 
 
@@ -16,19 +18,27 @@ def _epsilon_hat(t, beta1, beta2, eps):  # type: ignore[no-untyped-def]
     return 1.0 - beta1, beta2, 1.0 - beta2, correct_m, correct_v, eps * correct_v
 
 
-def adam(lr: float, beta_1: float, beta_2: float, epsilon: float) -> Optimizer:
+@cache
+def _adam() -> Rule:
     """Adam with epsilon added before the correction of v ("epsilon hat", Kingma & Ba §2).
 
     The only difference to ``optimizers.Adam``; the rule is not registered, so that it appears in
     no list of optimizers.
     """
-    return Optimizer(
-        replace(rules.get("adam"), coefficients=_epsilon_hat),
-        lr=lr,
-        beta1=beta_1,
-        beta2=beta_2,
-        eps=epsilon,
-    )
+    return replace(rules.get("adam"), coefficients=_epsilon_hat)
+
+
+# Kept, since to make one takes as long as a small epoch, and a search makes the same ones often.
+@lru_cache(64)
+def adam(lr: float, beta_1: float, beta_2: float, epsilon: float) -> Optimizer:
+    """scikit-learn's Adam."""
+    return Optimizer(_adam(), lr=lr, beta1=beta_1, beta2=beta_2, eps=epsilon)
+
+
+@lru_cache(64)
+def sgd(lr: float, momentum: float, nesterov: bool) -> Optimizer:
+    """scikit-learn's SGD, whose Nesterov momentum needs momentum."""
+    return optimizers.get("sgd", lr=lr, momentum=momentum, nesterov=nesterov and momentum > 0)
 
 
 def make_optimizer(estimator: Any) -> Optimizer:
@@ -52,9 +62,7 @@ def _named(estimator: Any) -> Optimizer:
     if solver == "adam":
         return adam(lr, estimator.beta_1, estimator.beta_2, estimator.epsilon)
     if solver == "sgd":
-        momentum = estimator.momentum
-        nesterov = bool(estimator.nesterovs_momentum and momentum > 0)
-        return optimizers.get("sgd", lr=lr, momentum=momentum, nesterov=nesterov)
+        return sgd(lr, estimator.momentum, bool(estimator.nesterovs_momentum))
     return optimizers.get(solver, lr=lr)
 
 

@@ -6,10 +6,10 @@ would cost more than the epoch, so as many epochs are made in one call as cannot
 """
 
 import time
-import warnings
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from ..course import Course
@@ -17,13 +17,17 @@ from ..kernels.epoch import GRADIENT_NORM, LOSS, Moved
 from ..kernels.minibatch import Data
 from ..schedule import get as get_schedule
 from .callbacks import Hooks
-from .engine import Engine, NotFinite, Whole, same_shape
+from .engine import Engine, NotFinite, same_shape
 from .network import Network
+from .objective import Whole
+from .randomness import Orders
 from .solvers import LearningRate, make_optimizer
 from .stopping import Patience, as_callbacks
 from .targets import take
 from .validation import make_scorer, split
+from .warning import warn
 
+_IN_ORDER = np.empty(0, np.int64)
 _NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
 _EPOCHS = 100  # of a chunk, at most: Ctrl-C loses no more
 _ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
@@ -45,16 +49,16 @@ class Fit:
     ) -> None:
         e = self._estimator = estimator
         self._began = time.perf_counter()
-        self._network, self._random, self._hooks = network, random, hooks
+        self._network, self._hooks = network, hooks
         if e.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if e.early_stopping and validation is None:
-            data, validation = self._hold_out(data, y)
+            data, validation = self._hold_out(data, y, random)
         self._score = make_scorer(e, network, *validation) if validation else None
         self.validation_rows = validation[0].X if validation else None
         self._held_out = Whole(network.mlp, validation[0], shown=True) if validation else None
         self._incremental = incremental
-        self._order = np.arange(len(data.X))
+        self._orders = Orders(len(data.X), random) if e.shuffle else None
 
         batch_size = self._batch_size(len(data.X))
         steps = -(-len(data.X) // batch_size)
@@ -69,12 +73,14 @@ class Fit:
         keeps = (incremental or e.keep_optimizer) and kept and kept[0] == optimizer.name
         state = kept[1] if keeps and same_shape(kept[1], optimizer, network.mlp) else None
         self._rate = LearningRate(e, optimizer)
+        self._same_rates = np.empty(0)
         if state is not None and e.learning_rate != "constant" and e.solver == "sgd":
             self._rate.value = kept[2]
         # Drawn only where it is needed, so that it disturbs no other numbers.
         seed = random.randint(1 << 31) if e.dropout else 0
+        most = None if e.n_jobs is None else effective_n_jobs(e.n_jobs)
         self._engine = Engine(
-            network.mlp, data, optimizer, batch_size, e.alpha, e.threads, state, seed
+            network.mlp, data, optimizer, batch_size, e.alpha, e.threads, most, state, seed
         )
         e._optimizer_state = (optimizer.name, self._engine.state, self._rate.value)
         self._optimizer = optimizer
@@ -91,10 +97,12 @@ class Fit:
             or self._course is not None
         )
 
-    def _hold_out(self, data: Data, y: Any) -> tuple[Data, tuple[Data, Any, Any]]:
+    def _hold_out(
+        self, data: Data, y: Any, random: np.random.RandomState
+    ) -> tuple[Data, tuple[Data, Any, Any]]:
         e = self._estimator
         encoded = data.labels if len(data.labels) else data.targets
-        train, held_out = split(e, encoded, e.n_outputs_, self._random)
+        train, held_out = split(e, encoded, e.n_outputs_, random)
         weights = data.weights[held_out] if len(data.weights) else None
         wanted = y[held_out]
         return take(data, train), (take(data, held_out), wanted, weights)
@@ -104,10 +112,9 @@ class Fit:
         if isinstance(given, str):
             return min(200, n)
         if given > n:
-            warnings.warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than "
                 "sample size. It is going to be clipped",
-                stacklevel=2,
             )
         return int(np.clip(given, 1, n))
 
@@ -127,7 +134,7 @@ class Fit:
             ) from None
         except KeyboardInterrupt:
             self._absorb()
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn("Training interrupted by user.")
             reason = "interrupted"
         self._patience.restore()
         e._optimizer_state = (self._optimizer.name, self._engine.state, self._rate.value)
@@ -143,52 +150,48 @@ class Fit:
         engine.record = engine.record[:0]
         rates, moved = self._rates(epochs)
         self._last_rates = rates[engine.steps - 1 :: engine.steps]
-        engine.run(epochs, self._orders(epochs), rates, moved)
+        engine.run(epochs, self._orders.draw(epochs) if self._orders else _IN_ORDER, rates, moved)
         self._absorb()
         return self._decide(limit)
 
-    def _orders(self, epochs: int) -> np.ndarray:
-        """scikit-learn's: it shuffles the order of the epoch before."""
-        if not self._estimator.shuffle:
-            return np.empty(0, np.int64)
-        orders = np.empty((epochs, len(self._order)), np.int64)
-        for order in orders:
-            self._random.shuffle(self._order)
-            order[:] = self._order
-        return orders.reshape(-1)
-
     def _rates(self, epochs: int) -> tuple[np.ndarray, Moved]:
         """Learning rates of the next steps, and what else the schedule moves."""
-        steps = np.arange(epochs * self._engine.steps)
+        count = epochs * self._engine.steps
         if self._course is None:
-            return np.full(len(steps), self._rate.value), _NOTHING_MOVED
-        steps += self._estimator.n_iter_ * self._engine.steps
+            if self._same_rates.shape != (count,) or self._same_rates[0] != self._rate.value:
+                self._same_rates = np.full(count, self._rate.value)
+            return self._same_rates, _NOTHING_MOVED
+        steps = np.arange(count) + self._estimator.n_iter_ * self._engine.steps
         factor = self._rate.value / self._optimizer.lr
         return self._course.rates(steps) * factor, self._course.moved(steps)
 
     def _absorb(self) -> None:
         """Take over what the finished epochs of the last chunk measured."""
-        e, engine = self._estimator, self._engine
-        history = e.history_
-        for row, rate in zip(engine.record, self._last_rates, strict=False):
-            e.n_iter_ += 1
-            e.t_ += len(engine.data.X)
-            e.loss_ = float(row[LOSS])
-            e.loss_curve_.append(e.loss_)
-            history["loss"].append(e.loss_)
-            history["learning_rate"].append(float(rate))
-            history["gradient_norm"].append(float(row[GRADIENT_NORM]))
-            if e.verbose:
-                print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
-            if self._score is not None:
-                self._note_score(history)
-            self._patience.note()
-            if self._course is not None:
-                self._course.note({name: values[-1] for name, values in history.items() if values})
-        now, count = time.perf_counter() - self._began, len(engine.record)
-        before = history["seconds"][-1] if history["seconds"] and e.n_iter_ > count else 0.0
-        history["seconds"] += [before + (k + 1) / count * (now - before) for k in range(count)]
-        engine.record = engine.record[:0]
+        e, record = self._estimator, self._engine.record
+        count, history = len(record), e.history_
+        if not count:  # interrupted before its first epoch was over
+            return
+        rows = record.tolist()
+        losses = [row[LOSS] for row in rows]
+        began = history["seconds"][-1] if e.n_iter_ else 0.0
+        e.n_iter_ += count
+        e.t_ += count * len(self._engine.data.X)
+        e.loss_curve_ += list(record[:, LOSS])  # NumPy's numbers, as scikit-learn's
+        e.loss_ = e.loss_curve_[-1]
+        history["loss"] += losses
+        history["learning_rate"] += self._last_rates[:count].tolist()
+        history["gradient_norm"] += [row[GRADIENT_NORM] for row in rows]
+        # What is to be said or measured after each epoch comes in chunks of one.
+        if e.verbose:
+            print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
+        if self._score is not None:
+            self._note_score(history)
+        self._patience.note(losses)
+        if self._course is not None:
+            self._course.note({name: values[-1] for name, values in history.items() if values})
+        now = time.perf_counter() - self._began
+        history["seconds"] += [began + (k + 1) / count * (now - began) for k in range(count)]
+        self._engine.record = record[:0]
 
     def _note_score(self, history: dict[str, list]) -> None:
         e = self._estimator
@@ -231,11 +234,10 @@ class Fit:
         if e.max_time is not None and time.perf_counter() - self._began >= e.max_time:
             return f"max_time={e.max_time:g} seconds are over"
         if e.n_iter_ == limit:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({limit}) "
                 "reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
             return f"max_iter={limit} epochs are over"
         return None

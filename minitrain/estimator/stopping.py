@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..model import MLP
-from .perceptron import Perceptron
 
 
 class Patience:
@@ -21,28 +20,29 @@ class Patience:
         e = self._estimator
         return max(1, e.n_iter_no_change + 1 - e._no_improvement_count)
 
-    def note(self) -> None:
-        """Take the newest loss or score into account."""
+    def note(self, losses: list[float]) -> None:
+        """Take the losses of the newest epochs, or the newest one's score, into account."""
         e = self._estimator
+        count, tol = e._no_improvement_count, e.tol
         if self._watches_score:
             score, best = e.validation_scores_[-1], e.best_validation_score_
-            worse = score < best + e.tol
+            count = count + 1 if score < best + tol else 0
             if score > best:
                 e.best_validation_score_ = score
                 assert self._best is not None
                 for best_one, now in zip(self._best, self._numbers(), strict=True):
                     best_one[:] = now
         else:
-            loss, best = e.loss_curve_[-1], e.best_loss_
-            worse = loss > best - e.tol
-            if loss < best:
-                e.best_loss_ = loss
-        e._no_improvement_count = e._no_improvement_count + 1 if worse else 0
+            best = e.best_loss_
+            for loss in losses:
+                count = count + 1 if loss > best - tol else 0
+                best = min(best, loss)
+            e.best_loss_ = np.float64(best)
+        e._no_improvement_count = count
 
     def _numbers(self) -> list[np.ndarray]:
         """All that prediction depends on: parameters, and what batch normalisation has kept."""
-        kept = [self._mlp.running] if isinstance(self._mlp, Perceptron) else []
-        return [self._mlp.parameters, *kept]
+        return [self._mlp.parameters, self._mlp.running]
 
     def restore(self) -> None:
         """Bring the weights of the best score back, if scores are watched."""

@@ -5,9 +5,32 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import unique_labels
 
 from ..inputs import _cast, _read_only
 from ..kernels.minibatch import Data
+
+
+def labels_of(y: Any) -> np.ndarray:
+    """The classes in y, sorted; scikit-learn needs 0.2 ms to see that whole numbers are fine."""
+    return np.unique(y) if _are_codes(y) else unique_labels(y)
+
+
+def binarizer_of(y: Any) -> LabelBinarizer:
+    """A fitted LabelBinarizer: by its own ``fit``, which takes 0.3 ms, or as that leaves it."""
+    if _are_codes(y):
+        classes = np.unique(y)
+        if 4 * len(classes) <= len(y):  # else scikit-learn may have something to say about it
+            binarizer = LabelBinarizer()
+            binarizer.classes_, binarizer.sparse_input_ = classes, False
+            binarizer.y_type_ = "multiclass" if len(classes) > 2 else "binary"
+            return binarizer
+    return LabelBinarizer().fit(y)
+
+
+def _are_codes(y: Any) -> bool:
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative
 
 
 def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:
@@ -20,6 +43,20 @@ def encode(binarizer: LabelBinarizer, y: Any) -> np.ndarray:
             return codes.astype(np.int64, copy=False)
     encoded = binarizer.transform(y)
     return encoded.argmax(axis=1) if binarizer.y_type_ == "multiclass" else encoded
+
+
+def weighted_by_class(class_weight: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray:
+    """The rows' weights (n,) times those of their classes: "balanced" or {class: weight}."""
+    if class_weight == "balanced" and sample_weight is not None and y.ndim == 1:
+        # By weight and not by number, so that a weight of 2 is as good as two rows.
+        _, codes = np.unique(y, return_inverse=True)
+        by_class = np.bincount(codes, sample_weight)
+        with np.errstate(divide="ignore"):
+            share = sample_weight.sum() / (np.count_nonzero(by_class) * by_class)
+        share[by_class == 0] = 0.0
+        return share[codes] * sample_weight
+    weights = compute_sample_weight(class_weight, y)
+    return weights if sample_weight is None else weights * sample_weight
 
 
 def as_data(X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Data:

@@ -9,8 +9,8 @@ from sklearn.metrics import check_scoring, r2_score
 from sklearn.model_selection import train_test_split
 
 from ..kernels.minibatch import Data
-from .engine import Whole
 from .network import Network
+from .objective import Whole
 
 
 def split(

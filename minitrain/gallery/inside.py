@@ -14,6 +14,8 @@ def pre_activations(model: MLP, X: Any) -> list[np.ndarray]:
 
     By networks that end at that layer, and so by the same kernels.
     """
+    if model.normalization:
+        raise ValueError(f"model: {model!r}; accepted: one without normalization")
     found = []
     for depth in range(1, len(model.sizes) - 1):
         part = MLP(model.sizes[: depth + 1], list(model.activation[: depth - 1]),

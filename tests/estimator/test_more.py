@@ -7,10 +7,13 @@ import time
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.class_weight import compute_sample_weight
 
 import minitrain as mt
 from minitrain import schedule
+from minitrain.crew import Pace
+from minitrain.estimator import engine, stochastic
 
 
 def make(**options):
@@ -225,6 +228,32 @@ def test_threads_do_not_change_the_result(classes):
         mt.MLPClassifier((100,), max_iter=3, random_state=0, threads=n).fit(X, y) for n in (1, 2)
     ]
     same(*fits)
+
+
+@pytest.mark.parametrize("n_jobs, most", [(1, 1), (2, 2), (-1, 4), (None, 4)])
+def test_n_jobs_is_a_limit(n_jobs, most, classes, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stochastic, "effective_n_jobs", lambda n: 4 if n < 0 else n)
+    monkeypatch.setattr(engine, "choose_threads", lambda threads, flops: threads or 4)
+    monkeypatch.setattr(engine, "Pace", lambda n, fixed: asked.append((n, fixed)) or Pace(1, True))
+    make(max_iter=1, n_jobs=n_jobs).fit(*classes)
+    assert asked == [(most, False)]
+
+
+def test_n_jobs_beside_threads(classes):
+    make(max_iter=1, n_jobs=1, threads=1).fit(*classes)
+    with pytest.raises(ValueError, match="n_jobs: 2; accepted with threads=1: None, 1"):
+        make(n_jobs=2, threads=1).fit(*classes)
+    with pytest.raises(ValueError, match="The 'n_jobs' parameter"):
+        make(n_jobs=0).fit(*classes)
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 1000}], ids=str)
+def test_warnings_name_the_line_that_called_fit(options, classes):
+    search = GridSearchCV(make(max_iter=1, **options), {"alpha": [1.0]}, cv=2)
+    with pytest.warns() as seen:
+        search.fit(*classes)
+    assert {warning.filename for warning in seen} == {__file__}
 
 
 def test_optimizers_of_whole_matrices_are_refused(classes):

@@ -45,9 +45,10 @@ def assert_same(ours, theirs, X, rtol=1e-6):
         assert getattr(ours, name) == getattr(theirs, name), name
     for name in ("loss_", "best_loss_", "best_validation_score_", "validation_scores_"):
         one, other = getattr(ours, name), getattr(theirs, name)
-        assert (one is None) == (other is None), name
+        assert type(one) is type(other), name
         assert one is None or one == pytest.approx(other, rel=1e-6), name
     assert isinstance(ours.loss_curve_, list)
+    assert type(ours.loss_curve_[0]) is type(theirs.loss_curve_[0])
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-4, atol=1e-6)
 
 

@@ -10,9 +10,8 @@ import os
 import numpy as np
 import pytest
 
-from minitrain import optimizers
+from minitrain import MLP, optimizers
 from minitrain.estimator.engine import Engine
-from minitrain.estimator.perceptron import Perceptron
 from minitrain.kernels import activations, epoch, evaluation
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.between import BACKWARD, CLOCK, FORWARD, LOSS, MASK
@@ -31,7 +30,7 @@ each_normalization = pytest.mark.parametrize("normalization", [None, "layer", "b
 def make(loss="softmax_cross_entropy", activation="tanh", dtype="float64", **inserted):
     """A model whose biases, gains and shifts are not those of its start; and y."""
     random = np.random.RandomState(1)
-    model = Perceptron(SIZES, activation, loss=loss, dtype=dtype, seed=1, **inserted)
+    model = MLP(SIZES, activation, loss=loss, dtype=dtype, seed=1, **inserted)
     for numbers in [*model.biases, *model.gains, *model.shifts]:
         numbers += 0.3 * random.standard_normal(numbers.size).astype(dtype)
     yes = (LABELS[:, None] == np.arange(SIZES[-1])).astype(int)
@@ -73,7 +72,7 @@ def test_against_torch_autograd(normalization, activation, loss, torch):
         activation, getattr(F, activation, None)
     )
     for dropout, smoothing in itertools.product([0.0, 0.3], [0.0, 0.1]):
-        options = {"normalization": normalization, "dropout": dropout, "smoothing": smoothing}
+        options = {"normalization": normalization, "dropout": dropout, "label_smoothing": smoothing}
         model, y = make(loss, activation, **options)
         value, gradient, work = trained_on(model, y)
         masks = masks_of(model, work) if dropout else None
@@ -106,7 +105,7 @@ def test_against_torch_autograd(normalization, activation, loss, torch):
 @each_normalization
 def test_gradient_is_that_of_differences(normalization, dtype, h, rtol):
     """Along directions at random; the same masks are drawn each time."""
-    model, y = make(dtype=dtype, normalization=normalization, dropout=0.25, smoothing=0.2)
+    model, y = make(dtype=dtype, normalization=normalization, dropout=0.25, label_smoothing=0.2)
     _, gradient, _ = trained_on(model, y)
     theta = model.parameters.copy()
     for seed in range(3):
@@ -142,7 +141,7 @@ def test_normalisation_by_hand(normalization):
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     units = 1000 if COMPILED else 40
-    model = Perceptron([2, units, 2], "relu", dropout=0.2, dtype="float64")
+    model = MLP([2, units, 2], "relu", dropout=0.2, dtype="float64")
     work = model.training_workspace(8, 1, PLAIN, 3, 0)
     gradient = aligned_zeros(model.n_parameters, model.dtype)
     data = model.as_data((np.ones((8, 2)), np.zeros(8, int)))
@@ -163,7 +162,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 
 
 def test_nothing_is_dropped_or_smoothed_in_evaluation():
-    model, y = make(dropout=0.5, smoothing=0.5)
+    model, y = make(dropout=0.5, label_smoothing=0.5)
     plain, _ = make()
     np.testing.assert_array_equal(model.decision_function(X), plain.decision_function(X))
     assert model.evaluate(X, y) == plain.evaluate(X, y)
