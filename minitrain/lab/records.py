@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import Task, given
+from .plan import Task
 
 FORMAT = "minitrain runs"
 CURVES = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -86,7 +86,7 @@ class Run:
         return cls(
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
-            hyperparameters=_shared(given(c.optimizer)),
+            hyperparameters=c.hyperparameters,
             curves=np.array(rounded).reshape(curves.shape),
             **plain,
         )

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .. import datasets as _datasets
 from .. import optimizers as _optimizers
 from ..inputs import check_choice, check_count, check_seed
 from ..optimizer import Optimizer
+from ..schedule import get as get_schedule
 from . import again, engine, folder, spaces
 from .plan import (
     ARMS,
@@ -223,13 +225,11 @@ class _Execution:
         """Compile, and measure the pace where the budget is in seconds: outside the clock."""
         study = self.study
         sources = {name: Source.of(data) for name, data in study.datasets.items()}
+        schedules = {label: get_schedule(value) for label, value in study.schedules.items()}
         self.workload = Workload(
-            sources, study.layers, study.batch_size, study.budget, study.schedules, study._paces
+            sources, study.layers, study.batch_size, study.budget, schedules, study._paces
         )
-        pilot = Workload(
-            sources, study.layers, study.batch_size, Budget("gradient_evaluations", 1),
-            study.schedules, {},
-        )  # fmt: skip
+        pilot = replace(self.workload, budget=Budget("gradient_evaluations", 1), paces={})
         first = next(iter(study.datasets))
         schedule = next(iter(study.schedules))
         for label, optimizer in study.optimizers.items():
@@ -325,6 +325,8 @@ class _Execution:
             engine.on_joblib(self.workload, work, self._take, self._missing, self.workers)
         else:
             workers = self.workers or engine.cores()
+            ordered = [task for batch in work for task in batch]
+            work = batches(ordered, self.workload.cost, seconds, workers)
             engine.on_threads(self.workload, work, self._take, self._missing, workers)
         still = self._missing(tasks)
         if still:  # e.g. the file of another process was damaged in between

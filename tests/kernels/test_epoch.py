@@ -174,6 +174,7 @@ def test_same_bits_however_it_is_cut_into_calls(dtype, problem, monkeypatch):
             calls.append(now[0])
             return now[0]
 
+        monkeypatch.setattr(trainer, "_paces", {})
         monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=clock))
         assert_same_bits(fit(problem, dtype=dtype), whole)
         assert 10 < len(calls) < 2 * EPOCHS * 8  # neither in one call nor step by step

@@ -1,5 +1,6 @@
 """The same study on threads, processes and a cluster; workers that die."""
 
+import itertools
 import os
 import signal
 import threading
@@ -60,6 +61,20 @@ def test_batches_cut_tasks_in_order():
     assert pieces == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
     assert plan.batches([1, 2], lambda task: 5.0, 1.0) == [[1], [2]]
     assert plan.batches([], lambda task: 5.0, 1.0) == []
+
+
+def test_the_last_batches_are_short():
+    """So that no worker waits long for another at the end."""
+    pieces = plan.batches(list(range(100)), lambda task: 0.1, 1.0, workers=2)
+    assert [task for piece in pieces for task in piece] == list(range(100))
+    sizes = [len(piece) for piece in pieces]
+    assert sizes[:6] == [10] * 6
+    assert sizes[-1] == 1
+    assert all(later <= earlier for earlier, later in itertools.pairwise(sizes))
+    free = [0.0, 0.0]  # when each is ready for the next piece
+    for size in sizes:
+        free[free.index(min(free))] += size
+    assert max(free) - min(free) <= 1
 
 
 @POSIX_ALONE
