@@ -386,14 +386,15 @@ class _Run:
         self.step = reached if self.failed_at is None else self.failed_at
         # When the epochs ended that this call finished, as if all steps took equally long.
         finished = range(begun // self._steps, self.epoch)
-        for number in finished:
-            share = ((number + 1) * self._steps - begun) / count
-            self._seconds[number] = before + share * (after - before) - self._started
-            if self._course.listens:
-                self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
         if finished:
-            last_steps = (np.array(finished) + 1) * self._steps - 1
-            self._last_rates[finished.start : finished.stop] = self._course.rates(last_steps)
+            numbers = slice(finished.start, finished.stop)
+            ends = (np.arange(finished.start, finished.stop) + 1) * self._steps
+            shares = (ends - begun) / count
+            self._seconds[numbers] = before + shares * (after - before) - self._started
+            if self._course.listens:
+                for number in finished:
+                    self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
+            self._last_rates[numbers] = self._course.rates(ends - 1)
 
     def look_again(self) -> None:
         """To be called when others may have changed the parameters."""

@@ -24,6 +24,7 @@ SECONDS = 60  # what a test that would hang may take
 def any_threads(monkeypatch):
     """As many threads as asked for, on however few cores; and calls of 1, 2, 4, … steps."""
     monkeypatch.setattr(trainer, "_FIRST_CALL", 0.0)
+    monkeypatch.setattr(trainer, "_paces", {})
     monkeypatch.setattr(trainer, "choose_threads", lambda threads, flops: threads)
 
 

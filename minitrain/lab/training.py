@@ -49,7 +49,7 @@ class Source:
     @classmethod
     def of(cls, data: Any) -> "Source":
         registered = data.name in _datasets.names()
-        same = registered and _datasets.load(data.name).checksum == data.checksum
+        same = registered and _checksum(data.name) == data.checksum
         return cls(data.name, data.checksum, None if same else data, same)
 
     @property
@@ -60,6 +60,11 @@ class Source:
         if self.is_registered:
             return _load(self.name, self.checksum)
         return self.data if self.data is not None else received[self.checksum]
+
+
+@lru_cache(maxsize=64)
+def _checksum(name: str) -> str:
+    return str(_datasets.load(name).checksum)
 
 
 received: dict[str, Any] = {}  # data sets that were sent to this process, by their checksums
