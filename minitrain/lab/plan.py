@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +61,7 @@ class Budget:
         return f"{self.amount:g} {self.unit.replace('_', ' ')}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Config:
     """An optimizer with its hyperparameters, where and how it is run.
 
@@ -81,13 +81,13 @@ class Config:
     def cell(self) -> tuple[str, str, str, str]:
         return self.dataset, self.label, self.arm, self.schedule
 
-    @cached_property
+    @property
     def hyperparameters(self) -> dict[str, Any]:
-        """What is written of the optimizer; one dict for all runs, of which there are many."""
-        return given(self.optimizer)
+        """What is written of the optimizer; one dict for all its runs, of which there are many."""
+        return _given(self.optimizer)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One training: "tuning" or "final", of a configuration, with a seed."""
 
@@ -110,6 +110,9 @@ def gradients_per_step(optimizer: Optimizer) -> int:
 def given(optimizer: Optimizer) -> dict[str, Any]:
     """The arguments that make this optimizer of its rule: hyperparameters and modifiers."""
     return {**optimizer.hyperparameters, **optimizer.modifiers.given()}
+
+
+_given = lru_cache(maxsize=1000)(given)
 
 
 def batches(

@@ -196,6 +196,7 @@ class _Execution:
         self.done = self.found = 0
         self.before = 0.0  # seconds of the sessions before this one
         self.means: dict[tuple[str, str], tuple[float, int]] = {}
+        self.searched: dict[tuple[str, str, tuple[float, float]], list[Optimizer]] = {}
         self.points = {arm: spaces.unit_points(n, study.seed) for arm, n in study.trials.items()}
 
     def run(self) -> Result:
@@ -286,7 +287,11 @@ class _Execution:
         self, cell: tuple[str, str, str, str], rates: tuple[float, float], number: int
     ) -> list[Config]:
         _, label, arm, _ = cell
-        found = spaces.trials(self.study.optimizers[label], arm, rates, self.points[arm])
+        # The same for all data sets and schedules: a large study has thousands of them.
+        found = self.searched.get((label, arm, rates))
+        if found is None:
+            found = spaces.trials(self.study.optimizers[label], arm, rates, self.points[arm])
+            self.searched[label, arm, rates] = found
         return [Config(*cell, number, i, optimizer) for i, optimizer in enumerate(found)]
 
     def _tuning_loss(self, config: Config) -> float:
