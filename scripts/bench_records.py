@@ -142,14 +142,13 @@ def made_up(workload, tasks, stop):
         curves *= 1 + 0.01 * random.standard_normal((done, len(CURVES)))
         scores = np.full(4, np.nan) if failed else curves[-1, [3, 4, 3, 4]]
         names = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
-        runs.append(
-            Run.finished(
-                task, curves, steps=10 * done, steps_per_epoch=10, seconds=0.01, initial_loss=2.3,
-                gradient_evaluations=10 * done * gradients_per_step(task.config.optimizer),
-                failed=failed, reason="diverged: not finite" if failed else "",
-                **dict(zip(names, scores, strict=True)),
-            )  # fmt: skip
-        )
+        run = Run.finished(
+            task, curves, steps=10 * done, steps_per_epoch=10, seconds=0.01, initial_loss=2.3,
+            gradient_evaluations=10 * done * gradients_per_step(task.config.optimizer),
+            failed=failed, reason="diverged: not finite" if failed else "",
+            **dict(zip(names, scores, strict=True)),
+        )  # fmt: skip
+        runs.append(run)
     return runs
 
 

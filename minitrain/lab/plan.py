@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..optimizer import Optimizer
 from ..schedule import get as get_schedule
 

@@ -193,7 +193,7 @@ class _Execution:
         self.runs: dict[tuple, Run] = {}
         self.total = study.trainings
         self.expected: set[tuple] = set()
-        self.done = self.found = 0
+        self.done = self.found = self.said = 0
         self.before = 0.0  # seconds of the sessions before this one
         self.means: dict[tuple[str, str], tuple[float, int]] = {}
         self.searched: dict[tuple[str, str, tuple[float, float]], list[Optimizer]] = {}
@@ -336,6 +336,8 @@ class _Execution:
         still = self._missing(tasks)
         if still:  # e.g. the file of another process was damaged in between
             raise RuntimeError(f"{len(still)} trainings were not computed")
+        if 0 < self.said < self.done:
+            self._say("the others by another process")
 
     def _missing(self, tasks: list[Task]) -> list[Task]:
         if self.store is not None and time.perf_counter() - self._read_at > 1.0:
@@ -345,28 +347,33 @@ class _Execution:
     def _read_new(self) -> None:
         assert self.store is not None
         for runs in self.store.new():
-            self._keep(run for run in runs if not run.is_crash)
+            for run in runs:
+                if not run.is_crash:
+                    self._keep(run)
         self._read_at = time.perf_counter()
 
-    def _keep(self, runs: Any) -> None:
-        for run in runs:
-            self.runs[run.key] = run if run.stage == "final" else run.without_curves()
+    def _keep(self, run: Run) -> None:
+        key = run.key
+        self.done += key in self.expected and key not in self.runs
+        self.runs[key] = run if run.stage == "final" else run.without_curves()
 
     def _take(self, runs: list[Run]) -> None:
         if not runs:
             return
         if self.store is not None:
             self.store.write(runs)
-        self._keep(runs)
         for run in runs:
-            self.done += 1
-            if self.progress:
-                self.progress(self.done, self.total, self._message(run))
+            self._keep(run)
+            self._say(self._message(run))
+
+    def _say(self, message: str) -> None:
+        if self.progress:
+            self.progress(self.done, self.total, message)
+            self.said = self.done
 
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)
-        pace = (len(self.runs) - self.found) / seconds
-        said = f"{run.stage}: {run.optimizer} on {run.dataset}, {pace:.0f} a second"
+        pace = f"{(len(self.runs) - self.found) / seconds:.0f} a second"
         # Of the main column: what is tuned more is not to be mixed with what is tuned less.
         main = self.study.arms[-1], next(iter(self.study.schedules))
         if run.stage == "final" and not run.failed and (run.arm, run.schedule) == main:
@@ -375,8 +382,8 @@ class _Execution:
         means = {o: t / n for (d, o), (t, n) in self.means.items() if d == run.dataset}
         if means:
             leader = max(means, key=means.__getitem__)
-            said += f"; ahead: {leader} {100 * means[leader]:.1f} %"
-        return said
+            return f"final: {leader} leads on {run.dataset}, {100 * means[leader]:.1f} %; {pace}"
+        return f"{run.stage}: {run.optimizer} on {run.dataset}; {pace}"
 
     def _finish(self) -> Result:
         runs = sorted(

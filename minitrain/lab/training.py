@@ -244,7 +244,9 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
         config.optimizer,
         schedule=workload.schedules[config.schedule],
         # Asking costs a call of compiled code per epoch: too much for short trainings.
-        callbacks=[lambda _: stop()] if epochs * steps * gradients * bench.step_cost > _LONG else (),
+        callbacks=[lambda _: stop()]
+        if epochs * steps * gradients * bench.step_cost > _LONG
+        else (),
         threads=1,
     )
     reason, final = "", {}
