@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import schedule, trainer
+from minitrain import schedule, training
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(55, 5)), RNG.integers(0, 3, 55)
@@ -108,7 +108,7 @@ def test_an_optimizer_without_momentum():
 )  # fmt: skip
 def test_plateau_is_fed_by_the_training(text, monitor, seconds, monkeypatch):
     """The rates are what the finished history gives: a training resumes from its history alone."""
-    monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", seconds)
+    monkeypatch.setattr(training, "_SECONDS_PER_CALL", seconds)
     model = make_model()
     history = mt.Trainer(model, mt.optimizers.Adam(lr=0.5), 8, schedule=text).fit(
         (X, Y), 30, validation=(X[:20], Y[:20])
