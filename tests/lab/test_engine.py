@@ -10,8 +10,7 @@ import joblib
 import pytest
 
 import minitrain as mt
-from minitrain.lab import engine, plan
-from minitrain.lab import study as study_module
+from minitrain.lab import engine, execution, plan
 
 POSIX_ALONE = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
 
@@ -39,7 +38,7 @@ def expected():
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr(study_module, "_SECONDS_PER_FAR_BATCH", 0.001)
+    monkeypatch.setattr(execution, "_SECONDS_PER_FAR_BATCH", 0.001)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -50,10 +49,10 @@ def test_the_same_bits_on_other_backends(backend, expected, tmp_path):
 
 
 def test_a_backend_is_used_only_where_one_was_chosen():
-    assert not study_module._has_backend()
+    assert not execution._has_backend()
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        assert study_module._has_backend()
-    assert not study_module._has_backend()
+        assert execution._has_backend()
+    assert not execution._has_backend()
 
 
 def test_batches_cut_tasks_in_order():
@@ -139,7 +138,7 @@ def test_data_of_ones_own_are_sent_once_and_not_with_every_task(cluster, monkeyp
         trials=0, layers=(8,),
     )  # fmt: skip
     here = bits(study.run())
-    monkeypatch.setattr(study_module, "_SECONDS_PER_FAR_BATCH", 1e-6)
+    monkeypatch.setattr(execution, "_SECONDS_PER_FAR_BATCH", 1e-6)
     sent, batches = [], []
     parcel = engine._Post.parcel
 
