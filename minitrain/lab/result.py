@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from itertools import combinations, permutations
 from pathlib import Path
@@ -36,6 +37,7 @@ class Result:
         self.environment = dict(environment)
         self.damaged: list[str] = []
         self._times: dict[Column, list[dict[str, Any]]] = {}
+        self._rankings: dict[Column, dict[str, Any]] = {}
 
     @classmethod
     def load(cls, path: "str | os.PathLike[str]") -> "Result":
@@ -198,6 +200,11 @@ class Result:
         cannot be told apart, Wilcoxon–Holm against the baseline, and the least p that this many
         data sets could give."""
         column = self._column(arm, schedule)
+        if column not in self._rankings:
+            self._rankings[column] = self._ranking(column)
+        return deepcopy(self._rankings[column])
+
+    def _ranking(self, column: Column) -> dict[str, Any]:
         datasets, means = self._mean_scores(column)
         found = ranks.ranking(means)
         against = []
