@@ -120,6 +120,25 @@ def test_plateau_is_fed_by_the_training(text, monitor, seconds, monkeypatch):
     assert len(set(factors[3:])) > 2  # it did reduce
 
 
+def test_rates_of_the_very_same_schedule_are_made_once():
+    """A study has thousands of trainings; but an equal schedule may hold 2 instead of 2.0."""
+    asked = []
+
+    def function(steps, total):
+        asked.append(len(steps))
+        return np.full(len(steps), 0.5)
+
+    chosen = schedule.get(function)
+    for lr in (0.1, 0.2):
+        history = mt.Trainer(make_model(), mt.optimizers.SGD(lr=lr), 8, schedule=chosen).fit(
+            (X, Y), EPOCHS
+        )
+        assert set(history.learning_rate) == {0.5 * lr}
+    assert asked == [TOTAL]
+    mt.Trainer(make_model(), mt.optimizers.SGD(), 8, schedule=function).fit((X, Y), EPOCHS)
+    assert asked == [TOTAL, TOTAL]
+
+
 def test_plateau_without_validation_looks_at_the_loss():
     history = mt.Trainer(
         make_model(), mt.optimizers.Adam(lr=0.5), 8, schedule="reduce_on_plateau(0.5, 0)"
