@@ -195,20 +195,22 @@ class Progress:
     def __enter__(self) -> "Progress":
         rich = None if self._quiet else _rich(self._stream)
         if rich:
-            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
             from rich.table import Column
+            from rich.text import Text
+
+            class Message(ProgressColumn):
+                def render(self, task: Any) -> Text:
+                    return Text(task.fields["message"], no_wrap=True, overflow="ellipsis")
 
             self._bar = Bar(
-                # Where the line is too narrow, the message gives way.
+                # Where the line is too narrow, the message gives way: rich takes width from the
+                # columns that may wrap (that one, though it does not), and only then from all.
                 TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-                BarColumn(bar_width=12, table_column=Column(min_width=12)),
+                BarColumn(bar_width=12, table_column=Column(min_width=12, no_wrap=True)),
                 TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
-                TextColumn(
-                    "{task.fields[message]}",
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis"),
-                ),
+                Message(),
                 console=rich,
                 transient=True,
                 redirect_stdout=False,
@@ -227,7 +229,8 @@ class Progress:
             self._bar.update(
                 self._task, completed=done, total=total, description=count, message=message
             )
-        if done == 1 or done * _LINES_IN_A_PIPE // total > (done - 1) * _LINES_IN_A_PIPE // total:
+        eighths, before = (n * _LINES_IN_A_PIPE // total for n in (done, self._printed))
+        if done == 1 or eighths > before:
             self._print()
 
     def __exit__(

@@ -9,6 +9,8 @@ from .kernels.epoch import Moved
 from .optimizer import Optimizer
 from .schedule import Feedback, Schedule
 
+_KEPT = 2**16  # steps whose rates are kept: half a megabyte
+
 
 class Course:
     """What ``schedule`` makes of ``optimizer`` in a training of ``total`` steps.
@@ -49,18 +51,21 @@ class Course:
             if not self._own_momentum:
                 self.optimizer = optimizer.replace(**{name: highest})
             self._places = np.array([self.optimizer.rule.takes.index(name)], np.int64)
-        # What is wrong with a schedule is better said before the training than in it.
-        self.rates(np.arange(steps_per_epoch - 1, total, steps_per_epoch))
+        self._known: np.ndarray | None = None
+        # What is wrong with a schedule is better said before the training than in it.  And what no
+        # epoch changes is asked for once.
+        if total <= _KEPT and not self._measured:
+            self._known = self.optimizer.lr * _all_factors(schedule, total, steps_per_epoch)
+        else:
+            self._checked(np.arange(steps_per_epoch - 1, total, steps_per_epoch))
 
     def rates(self, steps: np.ndarray) -> np.ndarray:
         """Learning rates of these steps (n,)."""
+        return self._checked(steps) if self._known is None else self._known[steps]
+
+    def _checked(self, steps: np.ndarray) -> np.ndarray:
         factors = self._schedule(steps, self._total, self._steps_per_epoch, self._feedback)
-        if factors.shape != steps.shape or not (factors >= 0).all() or np.inf in factors:
-            raise ValueError(
-                "schedule: accepted: one finite factor of at least 0 for each step; received "
-                f"shape {factors.shape} for {steps.size} of the {self._total} steps"
-            )
-        return self.optimizer.lr * factors
+        return self.optimizer.lr * _check(factors, steps, self._total)
 
     def moved(self, steps: np.ndarray) -> Moved:
         """The values of the momentum at these steps, where it moves."""
@@ -71,10 +76,40 @@ class Course:
             values[:, 0] = np.where(np.isnan(momenta), self._own_momentum, momenta)
         return Moved(self._places, values)
 
+    @property
+    def listens(self) -> bool:
+        """Whether the rates depend on what the epochs measure: then each is to be noted."""
+        return bool(self._measured)
+
     def note(self, row: Mapping[str, Any]) -> None:
         """What the epoch that has just ended measured."""
         if self._measured:
             self._feedback.note({name: row[name] for name in self._measured})
+
+
+# (schedule, total, steps per epoch, factors) of the newest training: thousands of a study follow
+# each other with the same schedule.  The very same: an equal one may hold 2 instead of 2.0.
+_newest: tuple[Any, int, int, np.ndarray] = None, 0, 0, np.empty(0)
+
+
+def _all_factors(schedule: Schedule, total: int, steps_per_epoch: int) -> np.ndarray:
+    global _newest
+    known, *lengths, factors = _newest
+    if known is schedule and lengths == [total, steps_per_epoch]:
+        return factors
+    steps = np.arange(total)
+    factors = _check(schedule(steps, total, steps_per_epoch), steps, total)
+    _newest = schedule, total, steps_per_epoch, factors
+    return factors
+
+
+def _check(factors: np.ndarray, steps: np.ndarray, total: int) -> np.ndarray:
+    if factors.shape != steps.shape or not (factors >= 0).all() or np.inf in factors:
+        raise ValueError(
+            "schedule: accepted: one finite factor of at least 0 for each step; received "
+            f"shape {factors.shape} for {steps.size} of the {total} steps"
+        )
+    return factors
 
 
 def _momentum_of(optimizer: Optimizer, schedule: Schedule) -> str:

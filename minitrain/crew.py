@@ -30,6 +30,8 @@ def choose_threads(threads: int | None, flops: float) -> int:
         check_count("threads", threads)
     elif flops < WORTH_SHARING:
         threads = 1
+    if threads == 1:
+        return 1
     available = _cores()
     cores = os.cpu_count() if available is None else len(available)
     most = (cores or 1) if COMPILED else 1

@@ -1,76 +1,25 @@
 """Train a model: epochs, validation, history, early stopping, Ctrl-C and divergence."""
 
-import copy
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import phases, steps
-from .course import Course
-from .crew import Pace, choose_threads, together
+from .full_batch import fit_full_batch
 from .history import History
-from .inputs import check_choice, check_count, check_seed, no_data
-from .kernels import epoch, evaluation, minibatch, ordering
+from .inputs import check_count, check_seed
 from .kernels.losses import REGRESSION
-from .kernels.memory import aligned_zeros
 from .lbfgs import LBFGS
-from .loader import MiniBatchLoader
-from .matrix_optimizer import MatrixOptimizer
 from .model import MLP
 from .optimizer import Optimizer
 from .schedule import Schedule, constant
 from .schedule import get as get_schedule
-
-# One compiled call lasts about this long: short enough for Ctrl-C and a progress bar, long enough
-# for the way in and out (about 20 µs) not to count.
-_SECONDS_PER_CALL = 0.05
-# The first call, whose time is not known yet: its seconds, if the machine is a slow one.
-_FIRST_CALL, _FLOPS, _STEP = 5e-3, 1e10, 1e-5
+from .stopping import Best, DivergenceError, EarlyStopping
+from .training import Training
 
 Callback = Callable[[History], Any]
 
-
-class DivergenceError(ArithmeticError):
-    """The loss or the gradient stopped being finite.
-
-    The model has the parameters from the start of epoch ``epoch`` (counted from 1), the last good
-    ones; ``step`` is the step of the training (from 1) that failed, ``history`` the epochs before.
-    An epoch that cannot begin because its first loss is not finite is a failure of the last step
-    before it.
-    """
-
-    def __init__(self, optimizer: Optimizer, number: int, step: int, history: History) -> None:
-        super().__init__(
-            f"training diverged: loss or gradient is not finite in epoch {number}, step {step}, "
-            f"with {optimizer!r}; the model keeps its weights from the start of that epoch. "
-            "Try a smaller lr; mt.find_learning_rate suggests one"
-        )
-        self.optimizer, self.epoch, self.step, self.history = optimizer, number, step, history
-
-    def __reduce__(self) -> tuple:
-        return DivergenceError, (self.optimizer, self.epoch, self.step, self.history)
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when ``monitor`` has not improved by ``min_delta`` for ``patience`` epochs.
-
-    The weights of the best epoch are restored.  ``monitor`` is validation_loss (less is better)
-    or validation_accuracy (more is).
-    """
-
-    patience: int = 10
-    min_delta: float = 0.0
-    monitor: str = "validation_loss"
-
-    def __post_init__(self) -> None:
-        check_count("patience", self.patience)
-        check_choice("monitor", self.monitor, ("validation_loss", "validation_accuracy"))
-        if not 0 <= self.min_delta < np.inf:
-            raise ValueError(f"min_delta: {self.min_delta}; accepted: finite, at least 0")
+__all__ = ["DivergenceError", "EarlyStopping", "Trainer"]
 
 
 class Trainer:
@@ -116,7 +65,7 @@ class Trainer:
         self.callbacks = tuple(callbacks)
         self.threads = threads
         self.accumulate = check_count("accumulate", accumulate)
-        self._run: _Run | None = None
+        self._run: Training | None = None
 
     def update_ratio(self) -> float:
         """‖step‖ / ‖weights‖ for the step that the newest gradient would make; nan before any.
@@ -163,9 +112,16 @@ class Trainer:
         if stopping is not None:
             self._check_stopping(stopping, validation)
         if isinstance(self.optimizer, LBFGS):
-            return self._fit_full_batch(train, check_count("epochs", epochs), validation, stopping)
-        self._run = run = _Run(self, train, check_count("epochs", epochs), validation)
-        best = _Best(stopping, self.model) if stopping else None
+            return fit_full_batch(
+                self.model, self.optimizer, train, validation, check_count("epochs", epochs),
+                stopping, self.callbacks,
+            )  # fmt: skip
+        self._run = run = Training(
+            self.model, self.optimizer, self.schedule, train, validation,
+            check_count("epochs", epochs), batch_size=self.batch_size, seed=self.seed,
+            threads=self.threads, accumulate=self.accumulate,
+        )  # fmt: skip
+        best = Best(stopping, self.model) if stopping else None
         per_epoch = best is not None or bool(self.callbacks) or bool(self.schedule.watches)
         per_epoch |= run.looks_after_each_epoch
         stop_reason = "all epochs done"
@@ -199,65 +155,6 @@ class Trainer:
             history.best_epoch = best.epoch
         return history
 
-    def _fit_full_batch(
-        self, train: Any, epochs: int, validation: Any, stopping: EarlyStopping | None
-    ) -> History:
-        """Of an optimizer that needs all rows for each of its iterations, which count as epochs."""
-        model, optimizer = self.model, self.optimizer
-        assert isinstance(optimizer, LBFGS)
-        data = model.as_data(train)
-        held_out = None if validation is None else model.as_data(validation)
-        work, alone = model.workspace(min(len(data.X), 256)), minibatch.team()[0]
-        best = _Best(stopping, model) if stopping else None
-        columns: dict[str, list[float]] = {
-            name: [] for name in (*epoch.COLUMNS, "learning_rate", "seconds")
-        }
-        nan = float("nan")
-        optimizer.compile(model, train)
-        evaluation.evaluate(model.parameters, work, data if held_out is None else held_out, alone)
-        started, reason = time.perf_counter(), ""
-
-        def history() -> History:
-            arrays: dict[str, Any] = {name: np.array(found) for name, found in columns.items()}
-            return History(**arrays, steps_per_epoch=1)
-
-        def seen(loss: float, gradient: np.ndarray) -> bool:
-            nonlocal reason
-            if not np.isfinite(loss):
-                raise DivergenceError(optimizer, len(columns["loss"]) + 1, 1, history())
-            measured = evaluation.evaluate(model.parameters, work, data, alone)
-            unseen = (nan, nan)
-            if held_out is not None:
-                unseen = evaluation.evaluate(model.parameters, work, held_out, alone)
-            right, right_unseen = measured[1], unseen[1]
-            if model.loss == "squared_error":
-                right = right_unseen = nan
-            row = (loss, right, np.linalg.norm(gradient), unseen[0], right_unseen)
-            for name, value in zip(epoch.COLUMNS, row, strict=True):
-                columns[name].append(float(value))
-            columns["learning_rate"].append(optimizer.lr)
-            columns["seconds"].append(time.perf_counter() - started)
-            so_far = history()
-            exhausted = best and best.exhausted(so_far)
-            answers = [callback(so_far) for callback in self.callbacks]
-            if best and exhausted:
-                reason = f"no better {best.monitor} for {best.patience} epochs"
-            elif any(answers):
-                reason = "stopped by a callback"
-            return bool(reason)
-
-        try:
-            with steps.one_thread():
-                ended = optimizer.minimize(model, train, epochs, seen)
-        except KeyboardInterrupt:
-            ended = "interrupted"
-        finished = history()
-        finished.stop_reason = reason or ended
-        if best and best.epoch is not None:
-            best.restore()
-            finished.best_epoch = best.epoch
-        return finished
-
     def _check_stopping(self, stopping: Any, validation: Any) -> None:
         if not isinstance(stopping, EarlyStopping):
             raise TypeError(
@@ -269,237 +166,3 @@ class Trainer:
             raise ValueError(
                 f"monitor: {self.model.loss} has no validation_accuracy; accepted: validation_loss"
             )
-
-
-class _Run:
-    """The arrays of one training and how far it has come."""
-
-    def __init__(self, trainer: Trainer, train: Any, epochs: int, validation: Any) -> None:
-        model = trainer.model
-        self._model = model
-        self._data = model.as_data(train)
-        self._validation = no_data(self._data) if validation is None else model.as_data(validation)
-        # Training sees another network, or other labels, than validation: that has to be done
-        # between the compiled calls, with a workspace of its own.
-        self._apart = None
-        if len(self._validation.X) and model.trains_another_network:
-            rows = min(len(self._validation.X), 256)
-            self._apart = model.workspace(rows), self._validation
-            self._validation = no_data(self._data)
-        self.looks_after_each_epoch = self._apart is not None or model.measures_batches
-        loader = (
-            train
-            if isinstance(train, MiniBatchLoader)
-            else MiniBatchLoader(
-                self._data.X, _targets(self._data), trainer.batch_size, seed=trainer.seed
-            )
-        )
-        self._sampling = _accumulating(loader, trainer.accumulate)
-        self._steps = self._sampling.steps
-        self._total = epochs * self._steps
-        self._has_validation = validation is not None
-        self._course = Course(
-            trainer.schedule, trainer.optimizer, self._total, self._steps, self._measured()
-        )
-        optimizer = self._course.optimizer
-        if model.measures_batches and optimizer.evaluates_elsewhere:
-            # What was measured of batches would belong to other weights than those averaged.
-            raise ValueError(
-                f"optimizer: {optimizer!r} averages weights; accepted with normalization='batch': "
-                "one that does not"
-            )
-        self._order = np.empty(len(self._data.X), np.int64)
-        self._gradient = aligned_zeros(model.n_parameters, model.dtype)
-        # What the steps are made on; the model shows the weights that are to be evaluated.
-        self._theta = model.parameters
-        if optimizer.evaluates_elsewhere:
-            self._theta = aligned_zeros(model.n_parameters, model.dtype)
-            self._theta[:] = model.parameters
-        self._optimizer = optimizer
-        self._state = optimizer.init(model.parameters, model.blocks)
-        self._kernels = optimizer.kernels(model.dtype)
-        flops = 6 * model.n_parameters * loader.batch_size
-        threads = 1 if model.measures_batches else choose_threads(trainer.threads, flops)
-        self._pace = Pace(threads, fixed=trainer.threads is not None)
-        in_python = isinstance(optimizer, MatrixOptimizer)  # which takes all rows of a step at once
-        rows = self._sampling.batch_size if in_python else loader.batch_size
-        self._work = model.training_workspace(rows, threads, seed=trainer.seed)
-        self._phased = phases.for_training(
-            self._state.phased, self._theta, self._gradient, self._work, self._data,
-            self._state.arrays, trainer.accumulate > 1,
-        )  # fmt: skip
-        self._record = np.full((epochs, len(epoch.COLUMNS)), np.nan)
-        self._seconds = np.full(epochs, np.nan)
-        self._nothing = np.full(epochs, np.nan)
-        self._last_rates = np.full(epochs, np.nan)
-        self.good, self.good_running = model.parameters.copy(), model.running.copy()
-        self.failed_at: int | None = None
-        self.step = 0
-        self._fresh = True  # the kernels have not seen these parameters
-        self._call(0, 1)  # compiles, so that the clock sees training alone
-        self._started = time.perf_counter()
-        # Steps of the next call: of the first one, as many as any machine makes in a few
-        # milliseconds, but no more than one validation.
-        seconds = _STEP + flops / _FLOPS
-        fitting = int(min(_FIRST_CALL, _SECONDS_PER_CALL) / seconds)
-        self._most = max(1, min(fitting, self._steps))
-
-    @property
-    def done(self) -> bool:
-        return self.step >= self._total
-
-    @property
-    def epoch(self) -> int:
-        return self.step // self._steps
-
-    @property
-    def at_epoch_end(self) -> bool:
-        return self.step % self._steps == 0
-
-    def advance(self, per_epoch: bool) -> None:
-        """Make as many steps as fit into one call; not past the end of an epoch if asked."""
-        left = self._steps - self.step % self._steps if per_epoch else self._total - self.step
-        threads, count = self._pace.choose(min(self._most, left))
-        before = time.perf_counter()
-        reached = self._call(count, threads)
-        after = time.perf_counter()
-        self._pace.note((after - before) / count)
-        # No more than doubled if the call saw no end of an epoch: it knows nothing of how long a
-        # validation takes, and the next call must not make a hundred of them.
-        fitting = int(_SECONDS_PER_CALL * count / max(after - before, 1e-9))
-        knows = (self.step + count) // self._steps > self.step // self._steps
-        self._most = max(1, min(fitting, (32 if knows else 2) * self._most))
-        # What the last step did shows in the loss of the next one, if there is one.  The sum of
-        # the parameters is finite if all are, and needs no array of their size.
-        with np.errstate(all="ignore"):
-            harmed = count == left and not np.isfinite(self._theta.sum(dtype=float))
-        if reached < self.step + count or harmed:
-            self.failed_at = min(reached, self.step + count - 1)
-        begun = self.step
-        self.step = reached if self.failed_at is None else self.failed_at
-        if self.looks_after_each_epoch and self.at_epoch_end and self.failed_at is None:
-            self._look()
-        # When the epochs ended that this call finished, as if all steps took equally long.
-        finished = range(begun // self._steps, self.epoch)
-        for number in finished:
-            share = ((number + 1) * self._steps - begun) / count
-            self._seconds[number] = before + share * (after - before) - self._started
-            self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
-        if finished:
-            last_steps = (np.array(finished) + 1) * self._steps - 1
-            self._last_rates[finished.start : finished.stop] = self._course.rates(last_steps)
-
-    def _look(self) -> None:
-        """What the kernel does not do after an epoch: keep the good statistics, and validate."""
-        self.good_running[:] = self._model.running
-        if self._apart is not None:
-            work, data = self._apart
-            places = [epoch.VALIDATION_LOSS, epoch.VALIDATION_ACCURACY]
-            with np.errstate(all="ignore"):
-                found = evaluation.evaluate(self._model.parameters, work, data, minibatch.team()[0])
-            self._record[self.epoch - 1, places] = found
-
-    def look_again(self) -> None:
-        """To be called when others may have changed the parameters."""
-        self._fresh = True
-
-    def _call(self, count: int, threads: int) -> int:
-        ahead = np.arange(self.step, self.step + count)
-        rates, moved = self._course.rates(ahead), self._course.moved(ahead)
-        if isinstance(self._optimizer, MatrixOptimizer):
-            with steps.one_thread():
-                return steps.train(
-                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
-                    self._data, self._validation, self._sampling, self._order, self._optimizer,
-                    self._state, rates, self.step, self._record,
-                )  # fmt: skip
-
-        self._state.t = self.step + count
-
-        def train(member: minibatch.Team) -> int:
-            # Compiled code does not warn; without the JIT it must not either.
-            with np.errstate(all="ignore"):
-                return epoch.train(
-                    self._theta, self._model.parameters, self.good, self._gradient, self._work,
-                    self._data, self._validation, self._sampling, self._order,
-                    self._state.arrays, self._phased, self._kernels.advance,
-                    self._kernels.descend, rates, moved, self.step, self._fresh, self._record,
-                    member,
-                )  # fmt: skip
-
-        reached = together(train, threads)
-        self._fresh = count == 0
-        return reached
-
-    def place(self) -> tuple[np.ndarray, np.ndarray, Any]:
-        """Copies of the parameters and of the optimizer's state, and the newest gradient."""
-        state = copy.deepcopy(self._state)
-        state.t = self.step
-        return self._theta.copy(), self._gradient, state
-
-    def _measured(self) -> list[str]:
-        """The columns of the record that will hold numbers."""
-        return [
-            name
-            for name in epoch.COLUMNS
-            if (self._has_validation or not name.startswith("validation"))
-            and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
-        ]
-
-    def show(self) -> None:
-        """Give the model the weights to be evaluated, in the middle of an epoch."""
-        self._model.parameters[:] = self._optimizer.evaluated(self._theta, self._state)
-
-    def history(self) -> History:
-        """What the finished epochs measured, without a copy: callbacks get it every epoch."""
-        n = self.epoch
-        columns: dict[str, Any] = {
-            name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)
-        }
-        for name in columns.keys() - set(self._measured()):
-            columns[name] = self._nothing[:n]
-        return History(
-            **columns,
-            learning_rate=self._last_rates[:n],
-            seconds=self._seconds[:n],
-            steps_per_epoch=self._steps,
-        )
-
-
-class _Best:
-    """The best epoch so far, and its weights."""
-
-    def __init__(self, stopping: EarlyStopping, model: MLP) -> None:
-        self.monitor, self.patience = stopping.monitor, stopping.patience
-        self._min_delta = stopping.min_delta
-        self._sign = 1.0 if stopping.monitor == "validation_loss" else -1.0
-        self._value = np.inf
-        self.epoch: int | None = None
-        self._model = model
-        self._parameters, self._running = model.parameters.copy(), model.running.copy()
-
-    def exhausted(self, history: History) -> bool:
-        """Note the newest epoch; True if the last ``patience`` ones brought nothing better."""
-        value = self._sign * getattr(history, self.monitor)[-1]
-        if value < self._value - self._min_delta or self.epoch is None:
-            self._value = np.inf if np.isnan(value) else value
-            self.epoch = len(history)
-            self._parameters[:], self._running[:] = self._model.parameters, self._model.running
-        return len(history) - self.epoch >= self.patience
-
-    def restore(self) -> None:
-        """Give the model the weights of the best epoch."""
-        self._model.parameters[:], self._model.running[:] = self._parameters, self._running
-
-
-def _accumulating(loader: MiniBatchLoader, count: int) -> ordering.Sampling:
-    """The loader's mini-batches, ``count`` of them to a step."""
-    if count == 1:
-        return loader.sampling  # as it is: the range test's epochs are shorter than its rows
-    rows = min(loader.batch_size * count, len(loader.X))
-    steps = len(loader.X) // rows if loader.drop_last else -(-len(loader.X) // rows)
-    return loader.sampling._replace(batch_size=rows, steps=steps)
-
-
-def _targets(data: minibatch.Data) -> np.ndarray:
-    return data.labels if len(data.labels) else data.targets

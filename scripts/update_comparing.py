@@ -3,8 +3,8 @@
     python3 scripts/update_comparing.py            # docs/benchmarks/*.json -> the page
     python3 scripts/update_comparing.py --check    # exit code 1 if the page says something else
 
-The figures come from study.json (bench_study.py) and honesty.json (check_honesty.py); each table
-stands between <!-- bench:NAME --> and <!-- /bench:NAME -->.
+The figures come from study.json (bench_study.py), honesty.json (check_honesty.py) and records.json
+(bench_records.py); each table stands between <!-- bench:NAME --> and <!-- /bench:NAME -->.
 """
 
 import argparse
@@ -54,7 +54,19 @@ def honesty(result):
     ]
 
 
-TABLES = {"study": study, "honesty": honesty}
+def records(result):
+    from bench_records import grown, table
+
+    return [
+        f"The whole protocol with trainings that are made up, {result['epochs']} epochs each:",
+        *markdown(*table(result["rows"])),
+        grown(result["rows"]),
+        "",
+        source(result, "bench_records.py"),
+    ]
+
+
+TABLES = {"study": study, "honesty": honesty, "records": records}
 
 
 def percent(share):

@@ -181,6 +181,24 @@ def test_progress_in_a_terminal(terminal, keep):
     assert ("epoch   1/100  loss 1\n" in shown) == keep
 
 
+def test_on_a_narrow_line_the_message_alone_gives_way(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with console.Progress("training", stream=terminal) as progress:
+        progress.update(1234, 11880, "tuning: a_name_that_is_long on " + "another_name " * 5)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert re.search("training 1234/11880 [━╸╺]{12} .{5} tuning: a_name_that_is_long on.*…", shown)
+
+
+def test_progress_that_jumps_misses_no_line():
+    stream = io.StringIO()
+    with console.Progress("epoch", stream=stream) as progress:
+        for done in (1, 40, 55, 60, 100):
+            progress.update(done, 100, "")
+    assert [line.split()[1] for line in stream.getvalue().splitlines()] == [
+        "1/100", "40/100", "55/100", "100/100",
+    ]  # fmt: skip
+
+
 @pytest.mark.usefixtures("without_rich")
 def test_progress_in_a_terminal_without_rich(terminal):
     count_to(2, 2, terminal)

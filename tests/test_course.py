@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import schedule, trainer
+from minitrain import schedule, training
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(55, 5)), RNG.integers(0, 3, 55)
@@ -108,7 +108,7 @@ def test_an_optimizer_without_momentum():
 )  # fmt: skip
 def test_plateau_is_fed_by_the_training(text, monitor, seconds, monkeypatch):
     """The rates are what the finished history gives: a training resumes from its history alone."""
-    monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", seconds)
+    monkeypatch.setattr(training, "_SECONDS_PER_CALL", seconds)
     model = make_model()
     history = mt.Trainer(model, mt.optimizers.Adam(lr=0.5), 8, schedule=text).fit(
         (X, Y), 30, validation=(X[:20], Y[:20])
@@ -118,6 +118,25 @@ def test_plateau_is_fed_by_the_training(text, monitor, seconds, monkeypatch):
     factors = schedule.get(text)(last_steps, 30 * STEPS, STEPS, feedback)
     np.testing.assert_array_equal(history.learning_rate, 0.5 * factors)
     assert len(set(factors[3:])) > 2  # it did reduce
+
+
+def test_rates_of_the_very_same_schedule_are_made_once():
+    """A study has thousands of trainings; but an equal schedule may hold 2 instead of 2.0."""
+    asked = []
+
+    def function(steps, total):
+        asked.append(len(steps))
+        return np.full(len(steps), 0.5)
+
+    chosen = schedule.get(function)
+    for lr in (0.1, 0.2):
+        history = mt.Trainer(make_model(), mt.optimizers.SGD(lr=lr), 8, schedule=chosen).fit(
+            (X, Y), EPOCHS
+        )
+        assert set(history.learning_rate) == {0.5 * lr}
+    assert asked == [TOTAL]
+    mt.Trainer(make_model(), mt.optimizers.SGD(), 8, schedule=function).fit((X, Y), EPOCHS)
+    assert asked == [TOTAL, TOTAL]
 
 
 def test_plateau_without_validation_looks_at_the_loss():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import crew, trainer
+from minitrain import crew, training
 from minitrain.kernels import minibatch
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.threads import meet
@@ -23,8 +23,9 @@ SECONDS = 60  # what a test that would hang may take
 @pytest.fixture
 def any_threads(monkeypatch):
     """As many threads as asked for, on however few cores; and calls of 1, 2, 4, … steps."""
-    monkeypatch.setattr(trainer, "_FIRST_CALL", 0.0)
-    monkeypatch.setattr(trainer, "choose_threads", lambda threads, flops: threads)
+    monkeypatch.setattr(training, "_FIRST_CALL", 0.0)
+    monkeypatch.setattr(training, "_paces", {})
+    monkeypatch.setattr(training, "choose_threads", lambda threads, flops: threads)
 
 
 @pytest.fixture(autouse=True)

@@ -191,6 +191,6 @@ def test_ctrl_c(digits, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("minitrain.trainer._Run.advance", interrupted)
+    monkeypatch.setattr("minitrain.training.Training.advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         mt.find_learning_rate([64, 8, 10], digits[0], steps=20)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import optimizers, trainer
+from minitrain import optimizers, training
 from minitrain.kernels import epoch
 from minitrain.model import Block
 
@@ -399,7 +399,7 @@ def test_training_is_the_plain_loop_for_any_number_of_threads(
     name, given, accumulate, dtype, monkeypatch
 ):
     optimizer = optimizers.get(name, **given)
-    monkeypatch.setattr(trainer, "choose_threads", lambda asked, flops: asked)
+    monkeypatch.setattr(training, "choose_threads", lambda asked, flops: asked)
     model, record = fit(optimizer, dtype, 1, accumulate)
     expected = train_plainly(optimizer, dtype, accumulate)
     tolerance = 1e-14 if dtype == "float64" else 1e-6

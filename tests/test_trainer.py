@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import schedule, trainer
+from minitrain import schedule, training
 
 X = np.random.RandomState(0).standard_normal((50, 3))
 Y = (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -51,7 +51,8 @@ class TestHistory:
     def test_seconds_are_those_of_the_clock(self, monkeypatch):
         """A clock that only the compiled calls are between: a second each."""
         ticks = iter(np.arange(1000.0))
-        monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+        monkeypatch.setattr(training, "_paces", {})
+        monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
         history = make_trainer(batch_size=50, callbacks=[lambda h: False]).fit((X, Y), 4)
         np.testing.assert_array_equal(history.seconds, [2, 4, 6, 8])
 
@@ -156,14 +157,14 @@ class TestEarlyStopping:
         """run(values, …): a training whose monitored column is replaced by these values."""
 
         def start(values, patience, min_delta=0.0, monitor="validation_loss"):
-            measure = trainer._Run.history
+            measure = training.Training.history
 
             def history(run):
                 result = measure(run)
                 setattr(result, monitor, np.array(values[: len(result)], float))
                 return result
 
-            monkeypatch.setattr(trainer._Run, "history", history)
+            monkeypatch.setattr(training.Training, "history", history)
             model, kept = make_model(), []
             stopping = mt.EarlyStopping(patience, min_delta, monitor)
             result = make_trainer(
@@ -338,9 +339,16 @@ class TestInterrupt:
             now[0] += lasted[-1]
             return run.step + count
 
-        monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-        monkeypatch.setattr(trainer._Run, "_call", call)
+        monkeypatch.setattr(training, "_paces", {})
+        monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+        monkeypatch.setattr(training.Training, "_call", call)
         make_trainer(batch_size=20).fit((X, Y), 20_000)
+        assert max(lasted) < 0.12
+        assert len(lasted) < 30 + 2 * sum(lasted) / 0.03
+        # The next one knows the pace: no call to find it out, none that only compiles.
+        lasted.clear()
+        make_trainer(batch_size=20).fit((X, Y), 20_000)
+        assert lasted[0] > min(0.02, step + validation)
         assert max(lasted) < 0.12
         assert len(lasted) < 30 + 2 * sum(lasted) / 0.03
 
@@ -414,7 +422,7 @@ class TestDivergence:
         weights of the end of epoch 3.  1e30 leaves weights that float32 can hold, but not their
         loss; 1e60 does not leave such weights."""
         if not watched:
-            monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", 1e6)
+            monkeypatch.setattr(training, "_SECONDS_PER_CALL", 1e6)
 
         def fit(epochs, factor):
             model = make_model(loss="squared_error", dtype=dtype)

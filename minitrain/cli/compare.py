@@ -184,16 +184,16 @@ def _run(study: Any, options: argparse.Namespace, folder: Path | None) -> Any:
             if options.dask:
                 stack.enter_context(_dask(options.dask))
             progress = stack.enter_context(console.Progress("training", quiet=quiet))
-            shown = [0.0]
+            shown = 0.0
 
             def show(finished: int, total: int, message: str) -> None:
-                nonlocal done
+                nonlocal done, shown
                 done = finished
                 now = time.monotonic()
                 # Thousands a second: a terminal needs a few of them.
-                if now - shown[0] > 0.05 or finished in (1, total) or finished * 8 % total < 8:
+                if now - shown > 0.05 or finished in (1, total):
                     progress.update(finished, total, message)
-                    shown[0] = now
+                    shown = now
 
             return study.run(
                 out=folder, progress=show, workers=options.workers,

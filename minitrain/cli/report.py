@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from .. import lab
-    from ..lab.records import write_index
+    from ..lab.index import write_index
 
     with input_errors():
         result = lab.Result.load(options.folder)

@@ -4,7 +4,8 @@
 """
 
 from .folder import StudyFolderError
-from .records import DamagedFile, Run, read_runs
+from .frames import read_runs
+from .records import DamagedFile, Run
 from .result import Result
 from .study import Study
 

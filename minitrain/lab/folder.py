@@ -15,9 +15,10 @@ from ..optimizer import Optimizer
 from ..schedule import Schedule
 from ..schedule import get as get_schedule
 from . import again
+from .machine import environment
 from .plan import Budget, Config, Task, given
-from .records import environment, write_whole
 from .training import Source, Workload, run_batch
+from .whole import write_whole
 
 if TYPE_CHECKING:
     from .study import Study

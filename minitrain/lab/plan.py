@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..optimizer import Optimizer
 from ..schedule import get as get_schedule
@@ -60,7 +59,7 @@ class Budget:
         return f"{self.amount:g} {self.unit.replace('_', ' ')}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Config:
     """An optimizer with its hyperparameters, where and how it is run.
 
@@ -80,8 +79,13 @@ class Config:
     def cell(self) -> tuple[str, str, str, str]:
         return self.dataset, self.label, self.arm, self.schedule
 
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What is written of the optimizer; one dict for all its runs, of which there are many."""
+        return _given(self.optimizer)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One training: "tuning" or "final", of a configuration, with a seed."""
 
@@ -106,17 +110,29 @@ def given(optimizer: Optimizer) -> dict[str, Any]:
     return {**optimizer.hyperparameters, **optimizer.modifiers.given()}
 
 
-def batches(tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float) -> list[list]:
-    """The tasks in order, cut into pieces of about so many seconds by their estimated cost."""
+_given = lru_cache(maxsize=1000)(given)
+
+
+def batches(
+    tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float, workers: int = 0
+) -> list[list]:
+    """The tasks in order, cut into pieces of about so many seconds by their estimated cost.
+
+    For so many ``workers`` the last pieces are shorter, a half of what is left for each, so that
+    nobody waits long for the last one (guided self-scheduling, Polychronopoulos & Kuck 1987).
+    """
+    costs = [cost(task) for task in tasks]
+    left = sum(costs)
     pieces: list[list] = []
-    filled = np.inf
-    for task in tasks:
-        expected = cost(task)
-        if filled + expected > seconds:
+    filled = most = 0.0
+    for task, expected in zip(tasks, costs, strict=True):
+        if not pieces or filled + expected > most:
             pieces.append([])
             filled = 0.0
+            most = min(seconds, left / (2 * workers)) if workers > 1 else seconds
         pieces[-1].append(task)
         filled += expected
+        left -= expected
     return pieces
 
 

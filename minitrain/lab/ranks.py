@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ALPHA = 0.05
+_FEW = 13  # differences up to which scipy's signed-rank test with ties is exact
 
 
 class Ranking(NamedTuple):
@@ -84,20 +85,39 @@ def wilcoxon_holm(scores: np.ndarray, baseline: int) -> list[dict[str, Any]]:
 
     A row per other column: ``column``, ``p``, ``corrected``.
     """
-    from scipy.stats import wilcoxon
-
     scores = np.where(np.isnan(scores), np.nanmin(scores, initial=0.0) - 1, scores)
     others = [j for j in range(scores.shape[1]) if j != baseline]
     found = []
     for j in others:
         differences = scores[:, j] - scores[:, baseline]
-        p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
-        found.append(p)
+        found.append(signed_rank_p(differences) if differences.any() else 1.0)
     corrected = holm(np.array(found))
     return [
         {"column": j, "p": p, "corrected": float(c)}
         for j, p, c in zip(others, found, corrected, strict=True)
     ]
+
+
+def signed_rank_p(differences: np.ndarray) -> float:
+    """Two-sided p of Wilcoxon's test; exact for few, also with ties, where zeros are left out.
+
+    scipy's is the same (a test compares), but with ties it tries all 2ⁿ signs one after the other:
+    half a second for 11 data sets, in a report dozens of times.  Here the sums of ranks that they
+    can give are counted.
+    """
+    from scipy.stats import rankdata, wilcoxon
+
+    if len(differences) > _FEW:
+        return float(wilcoxon(differences).pvalue)
+    moved = differences[differences != 0]
+    doubled = np.rint(2 * rankdata(np.abs(moved))).astype(int)  # ties share halves
+    ways = np.zeros(doubled.sum() + 1)
+    ways[0] = 1.0
+    for rank in doubled:
+        ways[rank:] += ways[:-rank].copy()
+    total = doubled[moved > 0].sum()
+    tail = min(ways[: total + 1].sum(), ways[total:].sum()) / ways.sum()
+    return float(min(1.0, 2 * tail))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -8,19 +8,17 @@ its header is set aside under its own name + ".damaged", and its runs are comput
 import hashlib
 import json
 import os
-import platform
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .plan import Task, given
+from .machine import environment
+from .plan import Task
+from .whole import write_whole
 
 FORMAT = "minitrain runs"
 CURVES = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -86,7 +84,7 @@ class Run:
         return cls(
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
-            hyperparameters=_shared(given(c.optimizer)),
+            hyperparameters=c.hyperparameters,
             curves=np.array(rounded).reshape(curves.shape),
             **plain,
         )
@@ -137,58 +135,6 @@ def _shared(values: dict[str, Any]) -> dict[str, Any]:
     if len(_newest) > 1000:
         _newest.clear()
     return _newest.setdefault(repr(values), values)
-
-
-@cache
-def environment() -> dict[str, Any]:
-    """Versions and machine, as every file of runs holds them."""
-    found: dict[str, Any] = {}
-    for package in ("minitrain", "numba", "numpy", "scipy", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return {
-        **found,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "system": f"{platform.system()} {platform.release()}",
-        "host": platform.node(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(x.split(":", 1)[1].strip() for x in lines if x.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
-
-
-def write_whole(path: Path, text: str | Iterable[str]) -> None:
-    """The file is the old one whole or the new one whole, also if the power fails now.
-
-    What is long may come in pieces, so that it never is in memory whole.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines([text] if isinstance(text, str) else text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class DamagedFile(ValueError):
@@ -264,75 +210,3 @@ class Store:
         name = f"{runs[0].stage}-{hashlib.sha256(keys).hexdigest()[:16]}.jsonl"
         write_whole(self.folder / name, json.dumps(header) + "\n" + body)
         self._seen.add(name)
-
-
-def write_index(folder: Path, runs: Iterable[Run]) -> Path:
-    """Make ``index.sqlite3`` anew from the runs: a table ``runs`` without the curves.
-
-    It is made beside and then takes the name, so that nobody ever waits for a lock.
-    """
-    import sqlite3
-
-    path = folder / "index.sqlite3"
-    temporary = folder / f".index.{os.getpid()}.sqlite3"
-    temporary.unlink(missing_ok=True)
-    names = [name for name in FIELDS if name != "curves"]
-    kinds: dict[Any, str] = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
-    columns = [f"{f.name} {kinds.get(f.type, 'TEXT')}" for f in fields(Run) if f.name in names]
-    database = sqlite3.connect(temporary)
-    try:
-        with database:
-            database.execute(f"CREATE TABLE runs ({', '.join(columns)})")
-            marks = ", ".join("?" * len(names))
-            database.executemany(f"INSERT INTO runs VALUES ({marks})", _rows(runs, names))
-            database.execute("CREATE INDEX cells ON runs (dataset, optimizer, arm, schedule)")
-    except BaseException as error:
-        database.close()
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, sqlite3.Error):  # a full disk, for one
-            raise OSError(f"{path}: {error}") from error
-        raise
-    database.close()
-    os.replace(temporary, path)
-    return path
-
-
-def _rows(runs: Iterable[Run], names: Sequence[str]) -> Iterator[tuple]:
-    for run in runs:
-        values = (getattr(run, name) for name in names)
-        yield tuple(json.dumps(v) if isinstance(v, dict) else v for v in values)
-
-
-def read_runs(folder: "str | os.PathLike[str]") -> Any:
-    """The runs of a study's folder as a pandas DataFrame, a row each (extra ``lab``).
-
-    Hyperparameters become columns ("hyper.beta1"), curves arrays ("curve.loss").
-    """
-    stored = Store(Path(folder), _study_of(Path(folder))).new(set_aside=False, all_curves=True)
-    return to_frame((run for runs in stored for run in runs), with_curves=True)
-
-
-def to_frame(runs: Iterable[Run], with_curves: bool = False) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError(
-            "runs as a DataFrame need pandas: pip install 'minitrain[lab]'"
-        ) from error
-    rows = []
-    for run in runs:
-        row = {name: getattr(run, name) for name in FIELDS if name != "curves"}
-        row |= {f"hyper.{k}": v for k, v in row.pop("hyperparameters").items()}
-        if with_curves:
-            row |= {f"curve.{k}": run.curves[:, i] for i, k in enumerate(CURVES)}
-        rows.append(row)
-    return pandas.DataFrame(rows)
-
-
-def _study_of(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / "study.json").read_text("utf-8"))["fingerprint"])
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{folder}: no study.json there; accepted: a study's folder") from (
-            None
-        )

@@ -1,10 +1,9 @@
 """What a study found: its runs, and everything that can be said of them."""
 
-import csv
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from itertools import combinations, permutations
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from . import curves, ranks, words
+from . import curves, export, ranks, targets, words
 from .folder import StudyFolderError, read_description
-from .records import CURVES, FIELDS, Run, Store, write_whole
+from .records import Run, Store
 from .statistics import Comparison, compare, mean_interval, smallest_visible_difference
+from .whole import write_whole
 
 Column = tuple[str, str]
-_VALIDATION_ACCURACY = CURVES.index("validation_accuracy")
 
 
 class Result:
@@ -38,6 +37,7 @@ class Result:
         self.environment = dict(environment)
         self.damaged: list[str] = []
         self._times: dict[Column, list[dict[str, Any]]] = {}
+        self._rankings: dict[Column, dict[str, Any]] = {}
 
     @classmethod
     def load(cls, path: "str | os.PathLike[str]") -> "Result":
@@ -200,6 +200,11 @@ class Result:
         cannot be told apart, Wilcoxon–Holm against the baseline, and the least p that this many
         data sets could give."""
         column = self._column(arm, schedule)
+        if column not in self._rankings:
+            self._rankings[column] = self._ranking(column)
+        return deepcopy(self._rankings[column])
+
+    def _ranking(self, column: Column) -> dict[str, Any]:
         datasets, means = self._mean_scores(column)
         found = ranks.ranking(means)
         against = []
@@ -253,21 +258,7 @@ class Result:
         """Validation accuracy to reach on each data set: the median over the final runs of the
         best in the course of each, of the declared baseline; where none was declared, of the
         optimizer where that is highest."""
-        found = {}
-        for dataset in self.datasets:
-            medians = []
-            for optimizer in self.setting_targets:
-                runs = self.final(dataset, optimizer, arm, schedule)
-                best = [
-                    np.nan if r.failed or not len(r.curves)
-                    else r.curves[:, _VALIDATION_ACCURACY].max()
-                    for r in runs
-                ]  # fmt: skip
-                if best and not np.isnan(best).all():
-                    medians.append(float(np.median(np.nan_to_num(best, nan=0.0))))
-            if medians:
-                found[dataset] = max(medians)
-        return found
+        return targets.targets(self, self._column(arm, schedule))
 
     @property
     def setting_targets(self) -> list[str]:
@@ -281,83 +272,19 @@ class Result:
         the target over the final runs (inf: most runs miss it), and the share that reach it."""
         column = self._column(arm, schedule)
         if column not in self._times:
-            self._times[column] = self._find_times(*column)
+            self._times[column] = targets.times(self, column)
         return [dict(row) for row in self._times[column]]
-
-    def _find_times(self, arm: str, schedule: str) -> list[dict[str, Any]]:
-        rows = []
-        for dataset, target in self.targets(arm, schedule).items():
-            for optimizer in self.optimizers:
-                runs = self.final(dataset, optimizer, arm, schedule)
-                if not runs:
-                    continue
-                epochs = np.array(
-                    [
-                        np.inf if r.failed
-                        else curves.first_reached(r.curves[:, _VALIDATION_ACCURACY], target)
-                        for r in runs
-                    ]
-                )  # fmt: skip
-                steps = epochs * [r.steps_per_epoch for r in runs]
-                # A crash has made no step: its inf is to stay one.
-                gradients = steps * [
-                    r.gradient_evaluations / r.steps if r.steps else 1 for r in runs
-                ]
-                seconds = steps * [r.seconds / max(r.steps, 1) for r in runs]
-                rows.append(
-                    {
-                        "dataset": dataset,
-                        "optimizer": optimizer,
-                        "target": target,
-                        "epochs": _median(epochs),
-                        "gradient_evaluations": _median(gradients),
-                        "seconds": _median(seconds),
-                        "reached": float(np.isfinite(epochs).mean()),
-                    }
-                )
-        return rows
 
     def profiles(
         self, clock: str = "epochs", arm: str | None = None, schedule: str | None = None
     ) -> dict[str, Any]:
         """Performance profiles by a clock: "epochs", "gradient_evaluations" or "seconds"."""
-        rows = self.times_to_target(arm, schedule)
-        datasets = list(dict.fromkeys(row["dataset"] for row in rows))
-        times = np.full((len(datasets), len(self.optimizers)), np.inf)
-        for row in rows:
-            place = datasets.index(row["dataset"]), self.optimizers.index(row["optimizer"])
-            times[place] = row[clock]
-        ratios = np.linspace(1.0, curves.MOST_RATIO, 61)
-        empty = not len(datasets)
-        lines = np.zeros((len(self.optimizers), 61)) if empty else curves.profile(times, ratios)
-        scores = np.zeros(len(self.optimizers)) if empty else curves.profile_score(times)
-        return {
-            "clock": clock,
-            "ratios": ratios.tolist(),
-            "lines": dict(zip(self.optimizers, lines.tolist(), strict=True)),
-            "scores": dict(zip(self.optimizers, scores.tolist(), strict=True)),
-        }
+        return targets.profiles(self, clock, self._column(arm, schedule))
 
     def clocks(self) -> list[dict[str, Any]]:
         """Average rank by three clocks (of the time to target), beside that of the accuracy."""
         datasets, means = self._mean_scores(self.main)
-        if not datasets:
-            return []
-        rows = self.times_to_target(*self.main)
-        found: dict[str, np.ndarray] = {"accuracy": ranks.rank(means).mean(axis=0)}
-        for clock in ("epochs", "gradient_evaluations", "seconds"):
-            times = np.array(
-                [
-                    [next((r[clock] for r in rows if (r["dataset"], r["optimizer"]) == (d, o)),
-                          np.inf) for o in self.optimizers]
-                    for d in datasets
-                ]
-            )  # fmt: skip
-            found[clock] = ranks.rank(-times).mean(axis=0)
-        return [
-            {"optimizer": o, **{name: float(values[i]) for name, values in found.items()}}
-            for i, o in enumerate(self.optimizers)
-        ]
+        return targets.clocks(self, means, datasets) if datasets else []
 
     def visible_difference(
         self, dataset: str, arm: str | None = None, schedule: str | None = None
@@ -382,32 +309,17 @@ class Result:
 
     def to_frame(self) -> Any:
         """The runs as a pandas DataFrame, without their curves."""
-        from .records import to_frame
+        from .frames import to_frame
 
         return to_frame(self.runs)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the single runs, as JSON-ready values; null stands for nan."""
-        return _plain(
-            {
-                "sentence": self.sentence(),
-                "limits": self.limits(),
-                "summary": self.summary(),
-                "verdicts": self.verdicts(),
-                "rankings": [self.ranking(*column) for column in self.columns],
-                "time_to_target": self.times_to_target(),
-                "clocks": self.clocks(),
-                "failures": len(self.failures),
-                "study": self.study,
-                "trainings": self.trainings,
-                "seconds": self.seconds,
-                "environment": self.environment,
-            }
-        )
+        return export.to_json(self)
 
     def write(self, folder: "str | os.PathLike[str]") -> None:
         """Write runs.csv (a row per run) and result.json there, each whole or not at all."""
-        write_whole(Path(folder) / "runs.csv", _csv_lines(self.runs))
+        write_whole(Path(folder) / "runs.csv", export.csv_lines(self.runs))
         if any(run.stage == "final" for run in self.runs):
             write_whole(Path(folder) / "result.json", json.dumps(self.to_json(), indent=1) + "\n")
 
@@ -458,21 +370,6 @@ class Result:
         return names, np.array(rows).reshape(len(rows), len(self.optimizers))
 
 
-def _csv_lines(runs: Sequence[Run]) -> Iterator[str]:
-    """A row per run, without curves, under the names of the columns."""
-    names = [n for n in FIELDS if n not in ("curves", "hyperparameters")]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "hyperparameters"])
-    for run in runs:
-        hyper = json.dumps(run.hyperparameters)
-        writer.writerow([*(getattr(run, name) for name in names), hyper])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()  # the names alone, if there are no runs
-
-
 def _unique(runs: Sequence[Run]) -> list[Run]:
     """Each run once: of two of the same, the one that did not crash."""
     found: dict[tuple, Run] = {}
@@ -491,19 +388,3 @@ def seconds_of(folder: Path) -> float:
         return float(json.loads((folder / "result.json").read_text("utf-8"))["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return float("nan")
-
-
-def _median(values: np.ndarray) -> float:
-    """Of numbers and inf: the upper of the two in the middle, so that nothing is nan."""
-    return float(np.quantile(values, 0.5, method="higher"))
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan and no infinity: null takes their place."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

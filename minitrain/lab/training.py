@@ -10,13 +10,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .. import datasets as _datasets
+from ..kernels import evaluation, minibatch
+from ..kernels.layers import Workspace
+from ..kernels.minibatch import Data
+from ..kernels.objective import PLAIN, Objective
 from ..loader import MiniBatchLoader
 from ..model import MLP
 from ..trainer import DivergenceError, Trainer
@@ -26,6 +30,7 @@ from .records import CURVES, Run
 _LONG = 0.2  # seconds from which a training is asked whether to stop
 _STEP_OVERHEAD, _FLOPS = 2e-6, 5e10  # for estimates of cost alone
 _KEPT_BYTES = 256e6  # of prepared data
+_ROWS = 256  # that pass through a network at a time, as in ``MLP.evaluate``: it decides the bits
 _SCORES = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
 
 
@@ -45,7 +50,7 @@ class Source:
     @classmethod
     def of(cls, data: Any) -> "Source":
         registered = data.name in _datasets.names()
-        same = registered and _datasets.load(data.name).checksum == data.checksum
+        same = registered and _checksum(data.name) == data.checksum
         return cls(data.name, data.checksum, None if same else data, same)
 
     @property
@@ -56,6 +61,11 @@ class Source:
         if self.is_registered:
             return _load(self.name, self.checksum)
         return self.data if self.data is not None else received[self.checksum]
+
+
+@lru_cache(maxsize=64)
+def _checksum(name: str) -> str:
+    return str(_datasets.load(name).checksum)
 
 
 received: dict[str, Any] = {}  # data sets that were sent to this process, by their checksums
@@ -89,9 +99,12 @@ class Workload:
         per_epoch = -(-int(0.6 * data.n_rows) // self.batch_size)
         steps = self.epochs(task, per_epoch) * per_epoch
         sizes = [data.n_features, *self.layers, data.n_classes]
+        return steps * self.step_cost(sizes) * gradients_per_step(task.config.optimizer)
+
+    def step_cost(self, sizes: Sequence[int]) -> float:
+        """Expected seconds of a gradient evaluation of a network of these sizes."""
         flops = 6 * self.batch_size * sum(i * o for i, o in pairwise(sizes))
-        flops *= gradients_per_step(task.config.optimizer)
-        return steps * (_STEP_OVERHEAD + flops / _FLOPS)
+        return _STEP_OVERHEAD + flops / _FLOPS
 
     def epochs(self, task: Task, per_epoch: int) -> int:
         pace = self.paces.get((task.config.dataset, task.config.label))
@@ -106,17 +119,54 @@ class Bench:
 
     def __init__(self, workload: Workload, name: str, seed: int, is_final: bool) -> None:
         data = workload.sources[name].load()
-        train, self.validation, test = data.split(seed=seed)
-        self.test = test if is_final else None
-        self.sizes = [data.n_features, *workload.layers, data.n_classes]
-        model = MLP(self.sizes, seed=seed)
+        train, validation, test = data.split(seed=seed)
+        self.sizes = (data.n_features, *workload.layers, data.n_classes)
+        self.step_cost = workload.step_cost(self.sizes)
+        model = _Network(self.sizes, seed=seed)
         self.parameters = model.parameters.copy()
-        self.loader = MiniBatchLoader(train.X, train.y, workload.batch_size, seed=seed)
-        self.initial_loss, _ = model.evaluate(train.X, train.y)
+        self.loader = _Loader(train.X, train.y, workload.batch_size, seed=seed)
+        self.loader.data = model.as_data(train)
+        self.validation = model.as_data(validation)
+        self.test = model.as_data(test) if is_final else None
+        self.initial_loss, _ = model.measure(self.loader.data)
 
     @property
     def bytes(self) -> int:
         return self.loader.X.nbytes + self.validation.X.nbytes + self.parameters.nbytes
+
+
+class _Loader(MiniBatchLoader):
+    """Mini-batches with the rows as the kernels take them."""
+
+    data: Data
+
+
+class _Network(MLP):
+    """A thread's network for one training after the other.
+
+    It takes data that were checked before as they are, and keeps the room for a mini-batch: to
+    check and to make them anew is 3 % of a short training.
+    """
+
+    def as_data(self, pair: Any) -> Data:
+        if isinstance(pair, _Loader):
+            return pair.data
+        return pair if isinstance(pair, Data) else super().as_data(pair)
+
+    def workspace(self, rows: int, threads: int = 1, objective: Objective = PLAIN) -> Workspace:
+        if objective is not PLAIN:
+            return super().workspace(rows, threads, objective)
+        rooms: dict[tuple[int, int], Workspace] = self.__dict__.setdefault("_rooms", {})
+        if (rows, threads) not in rooms:
+            rooms[rows, threads] = super().workspace(rows, threads)
+        return rooms[rows, threads]
+
+    def measure(self, data: Data) -> tuple[float, float]:
+        """Mean loss and accuracy, as ``evaluate`` finds them."""
+        loss, accuracy = evaluation.evaluate(
+            self.parameters, self.workspace(min(len(data.X), _ROWS)), data, minibatch.team()[0]
+        )
+        return float(loss), float(accuracy)
 
 
 def _thread_time() -> float:
@@ -133,18 +183,16 @@ _benches: "OrderedDict[tuple, Bench]" = OrderedDict()
 _lock = threading.Lock()
 
 
-def _model(bench: Bench) -> MLP:
+def _model(bench: Bench) -> _Network:
     """This thread's network of that shape, with the initial weights of the bench."""
     models = _own.__dict__.setdefault("models", {})
-    key = tuple(bench.sizes)
-    if key not in models:
+    if bench.sizes not in models:
         if len(models) > 16:
             models.clear()
-        model = models[key] = MLP(bench.sizes)
-        # The room for a mini-batch stays the same; to make it anew is 4 % of a short training.
-        model.workspace = cache(model.workspace)  # type: ignore[method-assign]
-    models[key].parameters[:] = bench.parameters
-    return models[key]
+        models[bench.sizes] = _Network(bench.sizes)
+    model: _Network = models[bench.sizes]
+    model.parameters[:] = bench.parameters
+    return model
 
 
 def _bench(workload: Workload, name: str, seed: int, is_final: bool) -> Bench:
@@ -189,20 +237,24 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
     config = task.config
     bench = _bench(workload, config.dataset, task.seed, task.stage == "final")
     model = _model(bench)
+    steps = len(bench.loader)
+    epochs = workload.epochs(task, steps)
+    gradients = gradients_per_step(config.optimizer)
     trainer = Trainer(
         model,
         config.optimizer,
         schedule=workload.schedules[config.schedule],
         # Asking costs a call of compiled code per epoch: too much for short trainings.
-        callbacks=[lambda _: stop()] if workload.cost(task) > _LONG else (),
+        callbacks=[lambda _: stop()]
+        if epochs * steps * gradients * bench.step_cost > _LONG
+        else (),
         threads=1,
     )
-    epochs = workload.epochs(task, len(bench.loader))
     reason, final = "", {}
     began = _thread_time()
     try:
         history = trainer.fit(bench.loader, epochs, bench.validation)
-        steps = len(history) * len(bench.loader)
+        steps *= len(history)
     except DivergenceError as error:
         history, steps, reason = error.history, error.step, "diverged: not finite"
     computing = _thread_time() - began
@@ -215,17 +267,16 @@ def train(workload: Workload, task: Task, stop: Callable[[], bool] = lambda: Fal
         final["validation_loss"] = history.validation_loss[-1]
         final["validation_accuracy"] = history.validation_accuracy[-1]
         if bench.test is not None:  # training and choice are over
-            X, y = bench.test.X, bench.test.y
-            final["test_loss"], final["test_accuracy"] = model.evaluate(X, y)
+            final["test_loss"], final["test_accuracy"] = model.measure(bench.test)
     return Run.finished(
         task,
         steps=steps,
-        gradient_evaluations=steps * gradients_per_step(config.optimizer),
+        gradient_evaluations=steps * gradients,
         seconds=min(history.seconds[-1], computing) if len(history) else 0.0,
         failed=bool(reason),
         reason=reason,
         steps_per_epoch=len(bench.loader),
         initial_loss=bench.initial_loss,
-        curves=np.stack([getattr(history, name) for name in CURVES], axis=1),
+        curves=np.array([getattr(history, name) for name in CURVES]).T,
         **{name: final.get(name, np.nan) for name in _SCORES},
     )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..datasets.checks import counted
+
 if TYPE_CHECKING:
     from .result import Result
 
@@ -43,7 +45,7 @@ def sentence(result: "Result") -> str:
         )
     paired = "paired" if result.study["paired"] else "independent"
     tuned = TUNED[arm].format(trials=result.study["trials"][arm])
-    found = "; ".join(f"on {join(names)} {what}" for what, names in said.items())
+    found = "; ".join(f"on {where} {what}" for what, where in _places(said, len(result.datasets)))
     start = f"With {result.study['seeds']} {paired} seeds"
     if result.missing:
         start = f"Unfinished, {result.missing} final trainings are missing: with up to {start[5:]}"
@@ -52,20 +54,24 @@ def sentence(result: "Result") -> str:
 
 def limits(result: "Result") -> str:
     """What the design could not have shown."""
-    sizes = [
-        f"{100 * size:.1f} points on {dataset}"
-        for dataset in result.datasets
-        if np.isfinite(size := result.visible_difference(dataset))
-    ]
+    found = [(result.visible_difference(dataset), dataset) for dataset in result.datasets]
+    found = [(size, dataset) for size, dataset in found if np.isfinite(size)]
+    sizes = [f"{100 * size:.1f} points on {dataset}" for size, dataset in found]
     parts = []
-    if sizes:
+    if len(sizes) > _MOST_NAMES:
+        (least, easiest), (most, hardest) = min(found), max(found)
+        parts.append(
+            f"differences in accuracy below {100 * least:.1f} ({easiest}) to {100 * most:.1f} "
+            f"points ({hardest}), depending on the data set"
+        )
+    elif sizes:
         parts.append(f"differences in accuracy below {join(sizes)}")
     ranking = result.ranking()
     n = len(ranking["datasets"])
     if n and ranking["smallest_p"] > 0.05 and len(result.optimizers) > 1:
         parts.append(
-            f"any order over all data sets by a signed-rank test ({n} data sets cannot give a p "
-            f"below {ranking['smallest_p']:.3g})"
+            "any order over all data sets by a signed-rank test "
+            f"({counted(n, 'data set')} cannot give a p below {ranking['smallest_p']:.3g})"
         )
     if result.study["seeds"] < 29:
         parts.append(
@@ -74,6 +80,17 @@ def limits(result: "Result") -> str:
     if not parts:
         return "Nothing was measured from which the limits of this design could be told."
     return f"Not shown by this design, if there: {'; '.join(parts)}."
+
+
+def _places(said: dict[str, list[str]], count: int) -> list[tuple[str, str]]:
+    """(what, where) for each finding; of many data sets the largest group is "the others"."""
+    if len(said) == 1 and count > _MOST_NAMES:
+        return [(what, f"all {count} data sets") for what in said]
+    largest = max(said, key=lambda what: len(said[what]))
+    if len(said[largest]) <= _MOST_NAMES:
+        return [(what, join(names)) for what, names in said.items()]
+    others = [(what, join(names)) for what, names in said.items() if what != largest]
+    return [*others, (largest, f"the other {len(said[largest])} data sets")]
 
 
 def join(names: Sequence[str]) -> str:

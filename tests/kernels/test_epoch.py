@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain import schedule, trainer
+from minitrain import schedule, training
 from minitrain.kernels import activations, losses
 
 EPOCHS, ROWS = 5, 23  # batches of 8: the last one has 7 rows
@@ -159,13 +159,13 @@ def assert_same_bits(one, other):
 @pytest.mark.compiled  # slow without
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_however_it_is_cut_into_calls(dtype, problem, monkeypatch):
-    monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", 1e6)
+    monkeypatch.setattr(training, "_SECONDS_PER_CALL", 1e6)
     whole = fit(problem, dtype=dtype)
-    monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", 1e-12)
+    monkeypatch.setattr(training, "_SECONDS_PER_CALL", 1e-12)
     assert_same_bits(fit(problem, dtype=dtype), whole)  # step by step
     assert_same_bits(fit(problem, dtype=dtype, callbacks=[lambda history: False]), whole)
-    monkeypatch.setattr(trainer, "_SECONDS_PER_CALL", 1.0)
-    monkeypatch.setattr(trainer, "_FIRST_CALL", 0.0)  # a single step
+    monkeypatch.setattr(training, "_SECONDS_PER_CALL", 1.0)
+    monkeypatch.setattr(training, "_FIRST_CALL", 0.0)  # a single step
     for seed in range(6):
         random, now, calls = np.random.RandomState(seed), [0.0], []
 
@@ -174,7 +174,8 @@ def test_same_bits_however_it_is_cut_into_calls(dtype, problem, monkeypatch):
             calls.append(now[0])
             return now[0]
 
-        monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=clock))
+        monkeypatch.setattr(training, "_paces", {})
+        monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=clock))
         assert_same_bits(fit(problem, dtype=dtype), whole)
         assert 10 < len(calls) < 2 * EPOCHS * 8  # neither in one call nor step by step
 

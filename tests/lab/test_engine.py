@@ -1,5 +1,6 @@
 """The same study on threads, processes and a cluster; workers that die."""
 
+import itertools
 import os
 import signal
 import threading
@@ -9,8 +10,7 @@ import joblib
 import pytest
 
 import minitrain as mt
-from minitrain.lab import engine, plan
-from minitrain.lab import study as study_module
+from minitrain.lab import engine, execution, plan
 
 POSIX_ALONE = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
 
@@ -38,7 +38,7 @@ def expected():
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr(study_module, "_SECONDS_PER_FAR_BATCH", 0.001)
+    monkeypatch.setattr(execution, "_SECONDS_PER_FAR_BATCH", 0.001)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -49,10 +49,10 @@ def test_the_same_bits_on_other_backends(backend, expected, tmp_path):
 
 
 def test_a_backend_is_used_only_where_one_was_chosen():
-    assert not study_module._has_backend()
+    assert not execution._has_backend()
     with joblib.parallel_config(backend="loky", n_jobs=2):
-        assert study_module._has_backend()
-    assert not study_module._has_backend()
+        assert execution._has_backend()
+    assert not execution._has_backend()
 
 
 def test_batches_cut_tasks_in_order():
@@ -60,6 +60,20 @@ def test_batches_cut_tasks_in_order():
     assert pieces == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
     assert plan.batches([1, 2], lambda task: 5.0, 1.0) == [[1], [2]]
     assert plan.batches([], lambda task: 5.0, 1.0) == []
+
+
+def test_the_last_batches_are_short():
+    """So that no worker waits long for another at the end."""
+    pieces = plan.batches(list(range(100)), lambda task: 0.1, 1.0, workers=2)
+    assert [task for piece in pieces for task in piece] == list(range(100))
+    sizes = [len(piece) for piece in pieces]
+    assert sizes[:6] == [10] * 6
+    assert sizes[-1] == 1
+    assert all(later <= earlier for earlier, later in itertools.pairwise(sizes))
+    free = [0.0, 0.0]  # when each is ready for the next piece
+    for size in sizes:
+        free[free.index(min(free))] += size
+    assert max(free) - min(free) <= 1
 
 
 @POSIX_ALONE
@@ -124,7 +138,7 @@ def test_data_of_ones_own_are_sent_once_and_not_with_every_task(cluster, monkeyp
         trials=0, layers=(8,),
     )  # fmt: skip
     here = bits(study.run())
-    monkeypatch.setattr(study_module, "_SECONDS_PER_FAR_BATCH", 1e-6)
+    monkeypatch.setattr(execution, "_SECONDS_PER_FAR_BATCH", 1e-6)
     sent, batches = [], []
     parcel = engine._Post.parcel
 

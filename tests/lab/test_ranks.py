@@ -116,3 +116,14 @@ def test_ranking_agrees_with_autorank():
     assert found.p == pytest.approx(oracle.pvalue, rel=1e-6)
     theirs = oracle.rankdf["meanrank"]
     np.testing.assert_allclose(found.ranks, [theirs[name] for name in "abcd"])
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9, 20])
+@pytest.mark.parametrize("digits", [8, 1, 0])  # without ties, with some, with many and zeros
+def test_the_signed_rank_test_is_scipys(n, digits):
+    random = np.random.default_rng([n, digits])
+    for _ in range(3):
+        differences = np.round(random.normal(0.5, 1, n), digits)
+        if differences.any():
+            wanted = stats.wilcoxon(differences).pvalue
+            assert ranks.signed_rank_p(differences) == pytest.approx(wanted, rel=1e-12)

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
-from minitrain.lab import records, training
-from minitrain.lab import study as study_module
+from minitrain.lab import execution, index, records, training
 
 OPTIONS = {"seeds": 4, "epochs": 3, "trials": 2, "layers": (8,), "arms": ["learning_rate"]}
 
@@ -24,7 +23,7 @@ def small(**changes):
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
-    monkeypatch.setattr(study_module, "_SECONDS_PER_BATCH", 0.0002)
+    monkeypatch.setattr(execution, "_SECONDS_PER_BATCH", 0.0002)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +198,8 @@ def test_a_crash_is_recorded_as_a_crash_and_computed_again(tmp_path, monkeypatch
 
 def test_two_processes_share_a_folder(tmp_path, finished):
     script = (
-        "import minitrain as mt\nfrom minitrain.lab import study\nstudy._SECONDS_PER_BATCH = 2e-4\n"
+        "import minitrain as mt\nfrom minitrain.lab import execution\n"
+        "execution._SECONDS_PER_BATCH = 2e-4\n"
         f"mt.lab.Study(['iris', 'wine'], ['sgd', 'adam'], **{OPTIONS!r}).run(out={str(tmp_path)!r})"
     )
     both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
@@ -210,7 +210,8 @@ def test_two_processes_share_a_folder(tmp_path, finished):
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
 def test_killed_at_any_moment_nothing_is_lost(tmp_path, finished):
     script = (
-        "import minitrain as mt\nfrom minitrain.lab import study\nstudy._SECONDS_PER_BATCH = 1e-6\n"
+        "import minitrain as mt\nfrom minitrain.lab import execution\n"
+        "execution._SECONDS_PER_BATCH = 1e-6\n"
         f"mt.lab.Study(['iris', 'wine'], ['sgd', 'adam'], **{OPTIONS!r}).run(out={str(tmp_path)!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", script])
@@ -225,7 +226,7 @@ def test_killed_at_any_moment_nothing_is_lost(tmp_path, finished):
 
 def test_the_index_can_be_rebuilt_from_the_files(folder, finished):
     (folder / "index.sqlite3").unlink()
-    records.write_index(folder, mt.lab.Result.load(folder).runs)
+    index.write_index(folder, mt.lab.Result.load(folder).runs)
     database = sqlite3.connect(folder / "index.sqlite3")
     (number,) = database.execute("SELECT count(*) FROM runs").fetchone()
     (best,) = database.execute(
@@ -342,7 +343,7 @@ def test_the_command_says_what_to_do_when_the_disk_is_full(tmp_path, monkeypatch
         raise OSError("index.sqlite3: database or disk is full")
 
     monkeypatch.setattr(records, "write_whole", full)
-    monkeypatch.setattr(study_module, "write_index", no_room)
+    monkeypatch.setattr(execution, "write_index", no_room)
     options = ["iris", "--optimizers", "sgd,adam", "--trials", "0", "--seeds", "9", "--epochs", "1"]
     assert cli.main(["compare", *options, "--out", str(tmp_path / "s")]) == 1
     said = capsys.readouterr().err.splitlines()[-1]

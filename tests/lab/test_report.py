@@ -192,7 +192,7 @@ def test_names_are_escaped(tmp_path):
 
 def test_a_study_that_was_interrupted_has_a_report(tmp_path):
     def interrupt(done, total, message):
-        if "final: adam on iris" in message:
+        if "leads on iris" in message:
             raise KeyboardInterrupt
 
     study = mt.lab.Study(["iris", "wine"], OPTIMIZERS, seeds=3, epochs=2, trials=2, layers=(8,))

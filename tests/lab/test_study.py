@@ -10,7 +10,7 @@ import pytest
 import minitrain as mt
 from minitrain.cli import compare
 from minitrain.cli.arguments import Parser
-from minitrain.lab import plan, spaces, training
+from minitrain.lab import plan, spaces, training, words
 from minitrain.lab.again import command as study_command
 
 
@@ -409,3 +409,12 @@ def test_bad_input_is_named(changes, error, message):
     options = {"datasets": ["iris"], "optimizers": ["sgd"], **changes}
     with pytest.raises(error, match=message):
         mt.lab.Study(options.pop("datasets"), options.pop("optimizers"), **options)
+
+
+def test_of_many_data_sets_the_largest_group_is_the_others():
+    same = "no optimizer can be told from another"
+    names = list("abcdefg")
+    assert words._places({same: names}, 7) == [(same, "all 7 data sets")]
+    found = words._places({same: names[:5], "x falls behind y": names[5:]}, 7)
+    assert found == [("x falls behind y", "f and g"), (same, "the other 5 data sets")]
+    assert words._places({same: ["a"], "other": ["b"]}, 2) == [(same, "a"), ("other", "b")]

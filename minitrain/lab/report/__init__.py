@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import console
-from ..records import write_whole
 from ..result import Result
+from ..whole import write_whole
 from . import figures, svg, tables
 from .sections import column_name, markdown, targets_from, text
 
