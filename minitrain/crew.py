@@ -1,15 +1,14 @@
 """Several threads in one compiled call: started for it, gone after it, no pool in between."""
 
-import ctypes
 import os
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from .inputs import check_count
 from .kernels import minibatch
 from .kernels._jit import COMPILED
+from .sharing import current_core
 
 # Floating-point operations of a step from which a second thread pays where a core is free for it:
 # below it, meeting costs more than the shared work saves (scripts/bench_epoch.py --threads).
@@ -141,18 +140,8 @@ def _cores_for(threads: int) -> list[set[int] | None]:
     """
     if threads == 1:
         return [None]
-    here, available = _current_core(), _cores()
+    here, available = current_core(), _cores()
     if available is None or here not in available or len(available) < threads:
         return [None] * threads
     order = [here, *sorted(available - {here})]
     return [set(order[i::threads]) for i in range(threads)]
-
-
-def _current_core() -> int | None:
-    ask = _sched_getcpu()
-    return ask() if ask else None
-
-
-@cache
-def _sched_getcpu() -> Callable[[], int] | None:
-    return getattr(ctypes.CDLL(None), "sched_getcpu", None) if os.name == "posix" else None

@@ -115,7 +115,7 @@ class Helpers:
         Left alone, Linux wakes a thread on the core of the one that woke it, which then was to
         sleep; but here both go on, and share that core for 10 to 25 ms (see crew.py).
         """
-        here = _current_core()
+        here = current_core()
         if here is None or not hasattr(os, "sched_setaffinity"):
             return
         others = sorted(os.sched_getaffinity(0) - {here})
@@ -163,7 +163,8 @@ def helpers() -> Helpers:
     return made
 
 
-def _current_core() -> int | None:
+def current_core() -> int | None:
+    """The one that this thread is on; None where the system does not say."""
     ask = _sched_getcpu()
     return ask() if ask else None
 
