@@ -88,11 +88,11 @@ def stream(slots, size, dtype, threads=1):
     parts = [tuple(a[first:last] for a in arrays) for first, last in pairwise(edges)]
     kernel(parts[0], 0, np.zeros(places(1), np.int64), 1)  # compiles
     pool = ThreadPoolExecutor(threads)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
     def on_core(k, *given):
-        if hasattr(os, "sched_setaffinity"):
-            mine = sorted(os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {mine[k % len(mine)]})
+        if cores:  # any thread of the pool may get any part, so it moves
+            os.sched_setaffinity(0, {cores[k % len(cores)]})
         began = time.perf_counter()
         kernel(*given)
         return time.perf_counter() - began
