@@ -163,7 +163,7 @@ if COMPILED:
         return taker(descend_part, dtype, "descend")
 
 else:
-    descend_taker = None
+    descend_taker = None  # type: ignore[assignment]  # one core, without the JIT
 
 
 @inline

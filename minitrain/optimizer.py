@@ -204,7 +204,8 @@ class Optimizer:
 
     def _plan(self, params: np.ndarray, state: OptimizerState, shares: bool = True) -> None:
         """Let the next steps be quick ones."""
-        kernels, rest = self.kernels(params.dtype), ()
+        kernels = self.kernels(params.dtype)
+        rest: list[Any] = []
         if self._plain:
             state._quick, taker = quick.quick_step, descend_taker
         else:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 import minitrain as mt
-from minitrain import trainer
+from minitrain import training
 from minitrain.kernels import activations, epoch, gemm, losses, simd, vector
 from minitrain.kernels._jit import COMPILED
 
@@ -149,14 +149,14 @@ def train(case, threads=1):
     """(final parameters, record) of a training by so many threads, however many cores there are."""
     model = mt.MLP(case.sizes, case.activation, loss=case.loss, dtype=case.dtype, seed=1)
     optimizer = mt.optimizers.get(case.optimizer, **{"lr": 0.01, **case.hyperparameters})
-    chosen = trainer.choose_threads
-    trainer.choose_threads = lambda asked, flops: threads
+    chosen = training.choose_threads
+    training.choose_threads = lambda asked, flops: threads
     try:
         history = mt.Trainer(model, optimizer, case.batch_size, seed=2, threads=threads).fit(
             data(case, case.rows, 3), case.epochs, validation=data(case, case.rows // 2, 5)
         )
     finally:
-        trainer.choose_threads = chosen
+        training.choose_threads = chosen
     record = [getattr(history, column) for column in epoch.COLUMNS]
     return model.parameters, np.array(record)
 
