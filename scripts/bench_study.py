@@ -1,6 +1,6 @@
 """How many trainings a second? A study by minitrain beside scikit-learn, torch and JAX.
 
-    python3 scripts/bench_study.py                 # about 5 minutes
+    python3 scripts/bench_study.py                 # about a minute and a half
     python3 scripts/bench_study.py --seconds 10 --rounds 1 --peers
 
 64-64-10 on digits, Adam, 20 epochs with validation after each; every contender on all cores, in a
