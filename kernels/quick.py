@@ -47,7 +47,7 @@ if COMPILED:
     _words_at = vector(int64)
 
     @jit
-    def quick_step(theta, gradient, address, t):
+    def quick_step(theta, gradient, address, t):  # compiled alone
         """``fuse.step`` for contiguous arrays; returns one of the four words above."""
         plan = _words_at(address, PHASED)
         if theta.size != plan[SIZE] or gradient.size != plan[SIZE] or theta.itemsize != plan[ITEM]:
@@ -82,7 +82,7 @@ if COMPILED:
             return value_at(kinds, like, words, start)
 
         @inline
-        def part_of_phase(theta, gradient, plan, kind, t, i, parts, block):
+        def part_of_phase(theta, gradient, plan, kind, t, i, parts, block):  # compiled alone
             state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
             phased, _ = phased_at(theta, plan, PHASED)
             count = phased.portions.shape[0]
@@ -99,7 +99,7 @@ if COMPILED:
             return taker(part_of_phase, dtype, str(kinds))
 
         @jit(key=str(kinds))
-        def quick_phases(theta, gradient, address, t):
+        def quick_phases(theta, gradient, address, t):  # compiled alone
             plan = _words_at(address, PHASED + 1)
             if theta.size != plan[SIZE] or gradient.size != plan[SIZE]:
                 return REFUSED

@@ -93,7 +93,7 @@ if COMPILED:
         return types.void(order), codegen
 
     @inline
-    def next_part(mailbox, owner, job, count):
+    def next_part(mailbox, owner, job, count):  # compiled alone
         """The next of ``count`` parts of a thread's range; -1 if all are taken.
 
         What an older job has left there counts as nothing, so nobody has to clear it; and who
@@ -119,7 +119,7 @@ if COMPILED:
         numbers_at, words_at = vector(from_dtype(dtype)), vector(int64)
 
         @jit(key=f"{key} {dtype}", by_address=True)
-        def take_parts(mailbox, thread, job):
+        def take_parts(mailbox, thread, job):  # compiled alone
             plan, theta, gradient = mailbox[PLAN], mailbox[THETA], mailbox[GRADIENT]
             kind, t, cut = mailbox[KIND], mailbox[T], mailbox[CUT]
             fence("acquire")
@@ -145,7 +145,7 @@ if COMPILED:
         return address_of(take_parts, types.void(int64[::1], int64, int64))
 
     @inline
-    def descend_part(theta, gradient, plan, kind, t, i, parts, block):
+    def descend_part(theta, gradient, plan, kind, t, i, parts, block):  # compiled alone
         """A part of a step in one pass."""
         state, rate = state_at(theta, plan, STATE), float_of(plan[RATE])
         lines = (theta.size + _NUMBERS - 1) // _NUMBERS
@@ -157,17 +157,16 @@ if COMPILED:
                 arrays = (theta, gradient, state.slots, block, state.scales[k], state.c, rate)
                 call(plan[DESCEND], arrays)
 
-    @cache
-    def descend_taker(dtype: np.dtype) -> int:
-        """The address of the kernel that takes parts of steps in one pass."""
-        return taker(descend_part, dtype, "descend")
 
-else:
-    descend_taker = None  # type: ignore[assignment]  # one core, without the JIT
+@cache
+def descend_taker(dtype: np.dtype) -> int:
+    """The address of the kernel that takes parts of steps in one pass; without the JIT there is one
+    core, and nobody asks."""
+    return taker(descend_part, dtype, "descend")
 
 
 @inline
-def anyone(mailbox, threads):
+def anyone(mailbox, threads):  # compiled alone
     """Is any helper awake, or called?"""
     awake = 0
     for k in range(1, threads):
@@ -176,7 +175,7 @@ def anyone(mailbox, threads):
 
 
 @inline
-def may_lead(mailbox):
+def may_lead(mailbox):  # compiled alone
     """True if nobody else leads; ``lead`` then must follow."""
     if add_atomic(mailbox, LEADING, 1) == 0:
         return True
@@ -185,7 +184,7 @@ def may_lead(mailbox):
 
 
 @inline
-def lead(mailbox, job, take, plan, theta, gradient, parts, threads, kind, t):
+def lead(mailbox, job, take, plan, theta, gradient, parts, threads, kind, t):  # compiled alone
     """Open a job, work on it, and wait for those who help; ``job`` is what ``begin`` returned."""
     mailbox[TAKE], mailbox[PLAN], mailbox[THETA], mailbox[GRADIENT] = take, plan, theta, gradient
     mailbox[CUT], mailbox[KIND], mailbox[T] = (parts << COUNT) + threads, kind, t
@@ -201,7 +200,7 @@ def lead(mailbox, job, take, plan, theta, gradient, parts, threads, kind, t):
 
 
 @inline
-def completed(mailbox, job, threads):
+def completed(mailbox, job, threads):  # compiled alone
     count = 0
     for k in range(threads):
         word = load_atomic(mailbox, line_of(k) + _COMPLETED)
@@ -211,7 +210,7 @@ def completed(mailbox, job, threads):
 
 
 @inline
-def begin(mailbox):
+def begin(mailbox):  # compiled alone
     """The number of a new job; who may lead says so early, since the line is far away."""
     job = mailbox[JOB] + 2
     store_atomic(mailbox, JOB, job - 1)
@@ -220,12 +219,12 @@ def begin(mailbox):
 
 
 @inline
-def stop_leading(mailbox):
+def stop_leading(mailbox):  # compiled alone
     add_atomic(mailbox, LEADING, -1)
 
 
 @jit
-def serve(mailbox, thread, looks):
+def serve(mailbox, thread, looks):  # compiled alone
     """Help with each job, until there was none for so many looks; then this helper is asleep.
 
     It says so itself: back in Python it might wait long for the GIL, and be counted upon.
@@ -248,7 +247,7 @@ def serve(mailbox, thread, looks):
 
 
 @inline
-def help_with(mailbox, thread, job):
+def help_with(mailbox, thread, job):  # compiled alone
     """Take parts of a job; False if it is not for so many threads."""
     if thread >= mailbox[CUT] & ((1 << COUNT) - 1):
         return False

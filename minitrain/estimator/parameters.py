@@ -109,11 +109,11 @@ def _are_right(estimator: Any) -> bool:
 
 
 @cache
-def _constraints(kind: type) -> list[tuple[str, Any, list]]:
+def _constraints(kind: Any) -> list[tuple[str, Any, list]]:
     """(name, default, constraints) of the parameters of a class of estimators but the solver."""
     found = []
     for name, parameter in inspect.signature(kind).parameters.items():
-        given = kind._parameter_constraints.get(name, "no_validation")  # type: ignore[attr-defined]
+        given = kind._parameter_constraints.get(name, "no_validation")
         if given != "no_validation":
             constraints = [make_constraint(one) for one in given]
             right = any(c.is_satisfied_by(parameter.default) for c in constraints)
