@@ -30,10 +30,10 @@ the processor, so results are the same bits everywhere.
 Measured (scripts/bench_products.py; a core with two 512-bit fma units, float32, GFLOP/s):
 
     B, I, O             x W + b    dy Wᵀ    xᵀ dy    fma on registers alone
-    32, 64, 64          167        122      160      185
-    64, 128, 64         163        138      170      197
-    128, 784, 256       151        150      169      188
-    256, 1024, 1024     149        143      127      191
+    32, 64, 64          149        112      164      184
+    64, 128, 64         156        134      172      184
+    128, 784, 256       150        148      168      196
+    256, 1024, 1024     147        144      134      191
 
 On a processor with 16 registers (AVX2) the tile has 4 rows, of two registers each.
 """
