@@ -11,6 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import COMPILED
+from .vector import fetch
 
 if COMPILED:
 
@@ -55,6 +56,21 @@ if COMPILED:
             return context.get_dummy_value()
 
         return types.void(slots, types.intp, values, skip), codegen
+
+    @intrinsic
+    def prefetch_slots(typingctx, slots, i, which):
+        """Ask for slots[k, i] of each k whose bit in ``which``, a literal, is set."""
+        if not isinstance(which, types.IntegerLiteral):
+            return None
+
+        def codegen(context, builder, signature, arguments):
+            column = _columns(context, builder, slots, *arguments[:2])
+            for k, bit in enumerate(reversed(f"{which.literal_value:b}")):
+                if bit == "1":
+                    fetch(builder, column(k))
+            return context.get_dummy_value()
+
+        return types.void(slots, types.intp, which), codegen
 
     @intrinsic
     def unpack(typingctx, like, array, n):
@@ -126,6 +142,9 @@ else:
 
     def read_slots(slots, i, n):
         return tuple(slots[:n, i])
+
+    def prefetch_slots(slots, i, which):
+        pass
 
     def write_slots(slots, i, values, skip):
         for k, value in enumerate(values[skip:]):

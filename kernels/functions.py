@@ -96,6 +96,16 @@ def read_sums(
     return Sums(factors, dict(kept or {}), over == "all")
 
 
+def slots_read(function: Callable) -> int:
+    """A bit for each slot that ``function(p, g, *slots, c)`` reads."""
+    read = set()
+    for step in dis.get_instructions(function):
+        if step.opname.startswith("LOAD_FAST"):
+            read.update([step.argval] if isinstance(step.argval, str) else step.argval)
+    slots = parameters_of(function)[2:-1]
+    return sum(1 << k for k, name in enumerate(slots) if name in read)
+
+
 def _numbers(update: Callable) -> list[float]:
     """Numbers that take part in the arithmetic (not the 0 of ``c[0]``), also by a name: np.pi."""
     steps = list(dis.get_instructions(update))

@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 from numba import float64, from_dtype, int64, types
+from numba.core.errors import NumbaError
 
 from ._jit import address_of, inline, jit
 from .access import call, read_slots, store, unpack, widest_vectors, write_slots
+from .ahead import AT_A_TIME, FAR, ask_ahead
 from .rule import Rule, Sums, Variant, code_hash
-from .scalar import for_scalars
-from .sums import settle_of, tally_of
+from .scalar import for_scalars, for_vectors
+from .sums import settle_of, tally_of, tally_of_numbers
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the
@@ -88,17 +90,24 @@ def _descend(update, n_slots, scalars, key):
     and subtract the step and the decoupled decay in one rounded update, which keeps a decay that
     the factor 1 - lr * decay rounds away."""
 
+    all_slots = (1 << n_slots) - 1
+
     @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
         widest_vectors()
-        p, g = theta[block[0] : block[1]], gradient[block[0] : block[1]]
-        s = slots[:, block[0] : block[1]]
         lr, coupled, decay, cs = scalars(theta, scales, c, rate)
-        for i in range(p.size):
-            x = p[i]
-            values = update(x, g[i] + coupled * x, *read_slots(s, i, n_slots), cs)
-            write_slots(s, i, values, 1)
-            p[i] = x - lr * (values[0] + decay * x)
+        far = theta.size >= FAR
+        part = AT_A_TIME if far else max(block[1] - block[0], 1)
+        for first in range(block[0], block[1], part):
+            last = min(first + part, block[1])
+            if far:
+                ask_ahead(theta, gradient, slots, first, part, all_slots)
+            p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
+            for i in range(p.size):
+                x = p[i]
+                values = update(x, g[i] + coupled * x, *read_slots(s, i, n_slots), cs)
+                write_slots(s, i, values, 1)
+                p[i] = x - lr * (values[0] + decay * x)
 
     return descend
 
@@ -163,12 +172,23 @@ def _compiled(
     doubles, numbers, slots, block = float64[::1], T[::1], T[:, ::1], int64[::1]
     dispatchers = []
 
-    def compiled(template: Callable, what: Callable, *constants: Any, takes: tuple) -> Any:
+    def compiled(
+        template: Callable, what: Callable, *constants: Any, takes: tuple, seen: Any = for_scalars
+    ) -> Any:
         named = [c for c in constants if not callable(c)]
         key = f"{code_hash(what)} {shape} {counts} {n_slots} {named}"
-        kernel = template(inline(for_scalars(what)), *constants, key)
+        kernel = template(inline(seen(what)), *constants, key)
+        address = address_of(kernel, types.void(*takes))
         dispatchers.append(kernel)
-        return address_of(kernel, types.void(*takes))
+        return address
+
+    def summed(terms: Callable, count: int, known: int) -> Any:
+        constants = n_slots, count, _scalars(known, own_step, own_decay)
+        takes = (*arrays, doubles)
+        try:
+            return compiled(tally_of, terms, *constants, takes=takes, seen=for_vectors)
+        except NumbaError:
+            return compiled(tally_of_numbers, terms, *constants, takes=takes)
 
     n_known = n + counts.factors
     scalars = _scalars(n_known + counts.more_factors, own_step, own_decay)
@@ -180,29 +200,14 @@ def _compiled(
     )  # fmt: skip
     descend = compiled(_descend, variant.update, n_slots, scalars, takes=arrays)
     if sums is not None and variant.terms is not None:
-        before = _scalars(n + counts.kept, own_step, own_decay)
-        tally = compiled(
-            tally_of, variant.terms, n_slots, counts.terms, before, takes=(*arrays, doubles)
-        )
+        tally = summed(variant.terms, counts.terms, n + counts.kept)
         settle = compiled(
             settle_of, sums.factors, n, counts.kept, counts.terms, takes=(doubles, doubles, doubles)
         )
     if more is not None and variant.more_terms is not None:
-        known = _scalars(n_known, own_step, own_decay)
-        tally_more = compiled(
-            tally_of,
-            variant.more_terms,
-            n_slots,
-            counts.more_terms,
-            known,
-            takes=(*arrays, doubles),
-        )  # fmt: skip
+        tally_more = summed(variant.more_terms, counts.more_terms, n_known)
         settle_more = compiled(
-            settle_of,
-            more.factors,
-            n_known,
-            0,
-            counts.more_terms,
+            settle_of, more.factors, n_known, 0, counts.more_terms,
             takes=(doubles, doubles, doubles),
         )  # fmt: skip
     if variant.point is not None:

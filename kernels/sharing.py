@@ -227,10 +227,11 @@ def stop_leading(mailbox):  # compiled alone
 def serve(mailbox, thread, looks):  # compiled alone
     """Help with each job, until there was none for so many looks; then this helper is asleep.
 
-    It says so itself: back in Python it might wait long for the GIL, and be counted upon.
+    It says so itself: back in Python it might wait long for the GIL, and be counted upon.  Who
+    leads may have another job soon: a large step in phases adds its sums up for a millisecond.
     """
     idle, last = 0, np.int64(0)
-    while idle < looks:
+    while idle < looks or load_atomic(mailbox, LEADING) > 0:
         job = load_atomic(mailbox, JOB)
         if job > last and job % 2 == 0:
             last = job

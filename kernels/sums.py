@@ -4,23 +4,53 @@
     settle(c, kept, sums)                                         what the sums are for, float64
 
 Sums are made in float64, in portions of PORTION elements, each by itself: whoever makes it, and
-whoever makes the next one, the result is the same.
+whoever makes the next one, the result is the same.  In a portion they are made lane by lane of a
+vector of float64, and then across its lanes.
 """
 
 import numpy as np
 
 from ._jit import inline, jit
 from .access import read_slots, store, unpack, widest_vectors, write_slots
-from .simd import LANES
-from .vector import lanes, load, load_double, splat, total
-from .vector import store as store_lanes
+from .ahead import AT_A_TIME, FAR, ask_ahead
+from .functions import slots_read
+from .vector import add_rows, lanes, load, load_slots, splat, total, totals, zero_rows
 
 PORTION = 2048
-_WAITING, _DOUBLES = 256, LANES[np.float64]  # of a portion's numbers at a time; of a vector
+_WAITING = 256  # of a portion's numbers at a time
 
 
 def tally_of(terms, n_slots, n_terms, scalars, key):
-    """Sums of the terms over at most PORTION elements: lane by lane, then across the lanes.
+    """Sums of the terms over at most PORTION elements, a vector at a time.
+
+    Of what vectors do not have, the terms are computed number by number.
+    """
+    used = slots_read(terms)
+
+    @jit(key=key, by_address=True)
+    def tally(theta, gradient, slots, block, scales, c, rate, out):
+        _, coupled, _, cs = scalars(theta, scales, c, rate)
+        far, many, added = theta.size >= FAR, lanes(theta), zero_rows(n_terms)
+        start, stop = block[0], block[1]
+        whole = start + (stop - start) // many * many
+        for first in range(start, whole, AT_A_TIME):
+            if far:
+                ask_ahead(theta, gradient, slots, first, AT_A_TIME, used)
+            for i in range(first, min(first + AT_A_TIME, whole), many):
+                p, g, s = load(theta, i), load(gradient, i), load_slots(slots, i, n_slots)
+                added = add_rows(added, terms(p, g + coupled * p, *s, cs))
+        if whole < stop:
+            n = stop - whole
+            p, g = load(theta, whole, n), load(gradient, whole, n)
+            s = load_slots(slots, whole, n_slots, n)
+            added = add_rows(added, terms(p, g + coupled * p, *s, cs), n)
+        totals(out, added)
+
+    return tally
+
+
+def tally_of_numbers(terms, n_slots, n_terms, scalars, key):
+    """The same for terms of what vectors do not have, such as np.exp: number by number.
 
     What is summed stays in the first cache, since only a few numbers of each term wait at a time.
     """
@@ -30,22 +60,16 @@ def tally_of(terms, n_slots, n_terms, scalars, key):
         widest_vectors()
         _, coupled, _, cs = scalars(theta, scales, c, rate)
         found = np.empty((n_terms, _WAITING), theta.dtype)
-        added = np.zeros((n_terms, _DOUBLES))
+        added = zero_rows(n_terms)
         for first in range(block[0], block[1], _WAITING):
             last = min(first + _WAITING, block[1])
             p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
             for i in range(p.size):
                 values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
                 write_slots(found, i, values, 0)
-            for k in range(n_terms):
-                numbers, lane = found[k], load(added[k], 0)
-                for i in range(p.size, -(-p.size // _DOUBLES) * _DOUBLES):
-                    numbers[i] = 0
-                for i in range(0, p.size, _DOUBLES):
-                    lane = lane + load_double(numbers, i)
-                store_lanes(added[k], 0, lane)
-        for k in range(n_terms):
-            out[k] = total(load(added[k], 0))
+            for i in range(0, p.size, lanes(theta)):
+                added = add_rows(added, load_slots(found, i, n_terms), p.size - i)
+        totals(out, added)
 
     return tally
 

@@ -143,6 +143,41 @@ def _(context, builder, signature, arguments):
     return join(builder, [builder.fpext(few, vector)])
 
 
+def load_slots(a, i, count, n=None):
+    """The vectors at a[k, i:] of the first ``count`` (a literal) rows k of a, which need not be
+    contiguous, as a tuple."""
+    return tuple(load(a[k], i, n) for k in range(count))
+
+
+@type_callable(load_slots)
+def _(context):
+    def kind(a, i, count, n=None):
+        if isinstance(count, types.IntegerLiteral) and vector_type(a):
+            return types.UniTuple(vector_type(a), count.literal_value)
+        return None
+
+    return kind
+
+
+def _load_slots(context, builder, signature, arguments):
+    kind, array = signature.args[0], arguments[0]
+    array = context.make_array(kind)(context, builder, array)
+    step = cgutils.unpack_tuple(builder, array.strides)[0]
+    step = builder.sdiv(step, _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype))))
+    tile = vector_type(kind)
+    vector = context.get_value_type(tile).element
+    mask = first_lanes(builder, arguments[3], vector.count) if len(arguments) > 3 else None
+    found = []
+    for k in range(signature.return_type.count):
+        place = builder.add(builder.mul(step, _I64(k)), arguments[1])
+        found.append(join(builder, [read(builder, builder.gep(array.data, [place]), vector, mask)]))
+    return context.make_tuple(builder, signature.return_type, found)
+
+
+lower(load_slots, MEMORY, types.Integer, types.Integer)(_load_slots)
+lower(load_slots, MEMORY, types.Integer, types.Integer, types.Integer)(_load_slots)
+
+
 def store(a, i, x, n=None):
     """Write a vector to a[i:], but only the first n lanes of it."""
     lanes = LANES[a.dtype.type]
@@ -195,13 +230,17 @@ def _(context):
 
 @lower(prefetch, MEMORY, types.Integer)
 def _(context, builder, signature, arguments):
-    pointer = pointer_to(context, builder, signature.args[0], *arguments)
+    fetch(builder, pointer_to(context, builder, signature.args[0], *arguments))
+    return context.get_dummy_value()
+
+
+def fetch(builder, pointer):
+    """Ask for a cache line: to read, into the second cache, data."""
     pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
     kinds = [pointer.type, _I32, _I32, _I32]
     signature = ir.FunctionType(ir.VoidType(), kinds)
     function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
-    builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])  # to read, into L2, data
-    return context.get_dummy_value()
+    builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])
 
 
 def lanes(a):
@@ -281,3 +320,86 @@ def _first(builder, mask):
 
 
 _across(first, _first, types.int64)
+
+
+# --- sums in float64 --------------------------------------------------------------------------
+
+
+def zero_rows(count):
+    """Room for so many (a literal) sums: for each a vector of zeros of float64."""
+    return np.zeros((count, LANES[np.float64]))
+
+
+@type_callable(zero_rows)
+def _(context):
+    def kind(count):
+        if isinstance(count, types.IntegerLiteral):
+            return TileType(types.float64, LANES[np.float64], count.literal_value)
+        return None
+
+    return kind
+
+
+@lower_builtin(zero_rows, types.Integer)
+def _(context, builder, signature, arguments):
+    return ir.Constant(context.get_value_type(signature.return_type), None)
+
+
+def add_rows(sums, vectors, n=None):
+    """Each sum with the first n numbers of its vector, those of float32 in two halves."""
+    sums, width = sums.copy(), LANES[np.float64]
+    for row, x in zip(sums, vectors, strict=True):
+        x = np.where(np.arange(x.size) < (x.size if n is None else n), x, x.dtype.type(0))
+        for i in range(0, x.size, width):
+            row += x[i : i + width]
+    return sums
+
+
+@type_callable(add_rows)
+def _(context):
+    def kind(sums, vectors, n=None):
+        vectors = vectors if isinstance(vectors, types.BaseTuple) else ()
+        fit = all(isinstance(x, TileType) and x.rows == 1 for x in vectors)
+        return sums if fit and len(vectors) == sums.rows else None
+
+    return kind
+
+
+def _add_rows(context, builder, signature, arguments):
+    rows = split(builder, arguments[0])
+    for k, row in enumerate(rows):
+        (x,) = split(builder, builder.extract_value(arguments[1], k))
+        if len(arguments) > 2:
+            inside = first_lanes(builder, arguments[2], x.type.count)
+            x = builder.select(inside, x, ir.Constant(x.type, None))
+        width = row.type.count
+        for first in range(0, x.type.count, width):
+            half = list(range(first, first + width))
+            half = ir.Constant(ir.VectorType(_I32, width), half)
+            part = builder.shuffle_vector(x, x, half)
+            row = builder.fadd(row, part if x.type == row.type else builder.fpext(part, row.type))
+        rows[k] = row
+    return join(builder, rows)
+
+
+lower_builtin(add_rows, TileType, types.BaseTuple)(_add_rows)
+lower_builtin(add_rows, TileType, types.BaseTuple, types.Integer)(_add_rows)
+
+
+def totals(out, sums):
+    """Each sum's lanes added up, into ``out``."""
+    out[: len(sums)] = [total(row) for row in sums]
+
+
+@type_callable(totals)
+def _(context):
+    return lambda out, sums: types.none
+
+
+@lower_builtin(totals, types.Array, TileType)
+def _(context, builder, signature, arguments):
+    data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+    add = _halving(lambda b, x, y: b.fadd(x, y))
+    for k, row in enumerate(split(builder, arguments[1])):
+        builder.store(add(builder, row), builder.gep(data, [_I64(k)]))
+    return context.get_dummy_value()
