@@ -42,20 +42,23 @@ if COMPILED:
         return tuple_type(slots, types.intp, n), codegen
 
     @intrinsic
-    def write_slots(typingctx, slots, i, values, skip):
-        """slots[:, i] = values[skip:]; ``skip`` is a literal."""
-        if not isinstance(skip, types.IntegerLiteral):
+    def write_slots(typingctx, slots, i, values, skip, left):
+        """slots[:, i] = values[skip:], without those k whose bit in ``left`` is set, which stay;
+        ``skip`` and ``left`` are literals."""
+        if not isinstance(skip, types.IntegerLiteral) or not isinstance(left, types.IntegerLiteral):
             return None
         first = skip.literal_value
 
         def codegen(context, builder, signature, arguments):
             column = _columns(context, builder, slots, *arguments[:2])
             for k, kind in enumerate(list(values)[first:]):
+                if left.literal_value >> k & 1:
+                    continue
                 value = builder.extract_value(arguments[2], first + k)
                 builder.store(context.cast(builder, value, kind, slots.dtype), column(k))
             return context.get_dummy_value()
 
-        return types.void(slots, types.intp, values, skip), codegen
+        return types.void(slots, types.intp, values, skip, left), codegen
 
     @intrinsic
     def prefetch_slots(typingctx, slots, i, which):
@@ -65,8 +68,8 @@ if COMPILED:
 
         def codegen(context, builder, signature, arguments):
             column = _columns(context, builder, slots, *arguments[:2])
-            for k, bit in enumerate(reversed(f"{which.literal_value:b}")):
-                if bit == "1":
+            for k in range(which.literal_value.bit_length()):
+                if which.literal_value >> k & 1:
                     fetch(builder, column(k))
             return context.get_dummy_value()
 
@@ -146,7 +149,7 @@ else:
     def prefetch_slots(slots, i, which):
         pass
 
-    def write_slots(slots, i, values, skip):
+    def write_slots(slots, i, values, skip, left):
         for k, value in enumerate(values[skip:]):
             slots[k, i] = value
 

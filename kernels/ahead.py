@@ -11,7 +11,7 @@ from .vector import prefetch
 
 # From so many parameters on; how many numbers at a time, and how many times that ahead
 # (scripts/bench_kernels.py --sizes 1e7 5e7).
-FAR, AT_A_TIME, _AHEAD = 1 << 22, 64, 3
+FAR, AT_A_TIME, _AHEAD = 1 << 22, 64, 12
 
 
 @inline

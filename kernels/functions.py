@@ -9,7 +9,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 # Names by which coefficients get the learning rate: that of the step, and the one before schedules.
 RATE, BASE_RATE = "lr", "base_lr"
@@ -98,12 +98,41 @@ def read_sums(
 
 def slots_read(function: Callable) -> int:
     """A bit for each slot that ``function(p, g, *slots, c)`` reads."""
-    read = set()
-    for step in dis.get_instructions(function):
-        if step.opname.startswith("LOAD_FAST"):
-            read.update([step.argval] if isinstance(step.argval, str) else step.argval)
-    slots = parameters_of(function)[2:-1]
-    return sum(1 << k for k, name in enumerate(slots) if name in read)
+    steps = dis.get_instructions(function)
+    read = {name for s in steps if s.opname.startswith("LOAD_FAST") for name in _names(s)}
+    return sum(1 << k for k, slot in enumerate(parameters_of(function)[2:-1]) if slot in read)
+
+
+def slots_left(update: Callable) -> int:
+    """A bit for each slot that ``update`` returns as it was, such as the first weights: it need not
+    be written.  Only those are found that nothing is assigned to, and that stand in each return
+    with none but others like them behind; that is certain, if not all."""
+    steps, slots = list(dis.get_instructions(update)), parameters_of(update)[2:-1]
+    changed = {name for s in steps if "STORE_FAST" in s.opname for name in _names(s)}
+    left = set(slots) - changed
+    for number, step in enumerate(steps):
+        if step.opname.startswith("RETURN"):
+            left &= set(_last_returned(steps[:number], slots))
+    return sum(1 << k for k, slot in enumerate(slots) if slot in left)
+
+
+def _last_returned(steps: list[dis.Instruction], slots: list[str]) -> list[str]:
+    """Slots that a tuple ends with, each by its name and in its place; ``steps`` end before the
+    return."""
+    if not steps or steps[-1].opname != "BUILD_TUPLE" or steps[-1].arg != 1 + len(slots):
+        return []
+    names: list[str] = []
+    for step in reversed(steps[:-1]):
+        if not step.opname.startswith("LOAD_FAST"):
+            break
+        names = [*_names(step), *names]
+    ends = zip(reversed(names), reversed(slots), strict=False)
+    return [slot for name, slot in takewhile(lambda pair: pair[0] == pair[1], ends)]
+
+
+def _names(step: dis.Instruction) -> tuple[str, ...]:
+    """The variables of an instruction; newer ones have two."""
+    return (step.argval,) if isinstance(step.argval, str) else tuple(step.argval)
 
 
 def _numbers(update: Callable) -> list[float]:

@@ -66,7 +66,7 @@ def tally_of_numbers(terms, n_slots, n_terms, scalars, key):
             p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
             for i in range(p.size):
                 values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
-                write_slots(found, i, values, 0)
+                write_slots(found, i, values, 0, 0)
             for i in range(0, p.size, lanes(theta)):
                 added = add_rows(added, load_slots(found, i, n_terms), p.size - i)
         totals(out, added)

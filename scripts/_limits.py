@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from minitrain.kernels._jit import inline, jit
+from minitrain.kernels.functions import slots_left
 from minitrain.kernels.memory import aligned_zeros
 from minitrain.kernels.rule import code_hash
 from minitrain.kernels.threads import meet, places
@@ -44,6 +45,22 @@ def _stream_4(g, p, a, b, c, d):
         c[i], d[i] = c[i] + g[i], d[i] + g[i]
 
 
+def _left_0(g, z, p):
+    for i in range(p.size):
+        p[i] = p[i] + g[i] + z[i]
+
+
+def _left_2(g, z, p, a, b):
+    for i in range(p.size):
+        p[i], a[i], b[i] = p[i] + g[i] + z[i], a[i] + g[i], b[i] + g[i]
+
+
+def _left_3(g, z, p, a, b, c):
+    for i in range(p.size):
+        p[i], a[i] = p[i] + g[i] + z[i], a[i] + g[i]
+        b[i], c[i] = b[i] + g[i], c[i] + g[i]
+
+
 def _again(once):
     """A kernel that streams so many times, once all threads are here."""
     once = inline(once)
@@ -57,12 +74,18 @@ def _again(once):
     return jit(again, key=code_hash(once))
 
 
-_STREAMS = [_again(once) for once in (_stream_0, _stream_1, _stream_2, _stream_3, _stream_4)]
+_WRITE_ALL = [_again(f) for f in (_stream_0, _stream_1, _stream_2, _stream_3, _stream_4)]
+_LEAVE_ONE = {1: _again(_left_0), 3: _again(_left_2), 4: _again(_left_3)}
 
 
-def traffic(slots, size, dtype):
-    """Bytes that a step moves at least: read g, read and write p and each slot."""
-    return (1 + 2 * (1 + slots)) * size * aligned_zeros(1, dtype).itemsize
+def mix(optimizer):
+    """How many slots a rule has, and how many of them it only reads."""
+    return len(optimizer.variant.slots), slots_left(optimizer.variant.update).bit_count()
+
+
+def traffic(slots, left, size, dtype):
+    """Bytes that a step moves at least: read g, read and write p and each slot that is not left."""
+    return (1 + left + 2 * (1 + slots - left)) * size * aligned_zeros(1, dtype).itemsize
 
 
 def written(size, dtype):
@@ -76,13 +99,13 @@ def written(size, dtype):
     return array
 
 
-def stream(slots, size, dtype, threads=1):
-    """A function that moves the traffic of a rule with so many slots, so many times.
+def stream(slots, left, size, dtype, threads=1):
+    """A function that moves the traffic of a rule with this mix, so many times.
 
     Each thread has a part of the arrays, and a core of its own: left alone, Linux may keep both on
     one for 10 ms.  They meet in the kernel, before and after, so a call costs nothing but traffic.
     """
-    kernel = _STREAMS[slots]
+    kernel = _LEAVE_ONE[slots] if left else _WRITE_ALL[slots]
     arrays = [written(size, dtype) for _ in range(2 + slots)]
     edges = [size * thread // threads // 16 * 16 for thread in range(threads)] + [size]
     parts = [tuple(a[first:last] for a in arrays) for first, last in pairwise(edges)]

@@ -5,13 +5,14 @@
     python3 scripts/bench_kernels.py --rules adam --sizes 1e4 1e6 --dtype float64
     python3 scripts/bench_kernels.py --json FILE --resume   # in pieces: what FILE has is kept
 
-GB/s counts what a step must move (the gradient once, parameters and slots twice); the limit beside
-it is what this machine moves in the same run, at the same size, with the same mix of reads and
-writes, on as many cores.  Rules that need sums (LARS, Prodigy) are held to one pass, too, though
-they must make two.  The peers: the same rule in NumPy; torch's loop over tensors, its foreach and,
-where there is one, its fused kernel; optax under jit.  All are timed in turn, round by round, and
-a ratio is the median over the rounds.  A round begins with a rest: the threads of torch and optax
-go on spinning for some milliseconds, on the core that a shared step's helper has.
+GB/s counts what a step must move (parameters and slots twice, once the gradient and what a rule
+only reads, such as the first weights); the limit beside it is what this machine moves in the same
+run, at the same size, with the same mix of reads and writes, on as many cores.  Rules that need
+sums (LARS, Prodigy) are held to one pass, too, though they must make two.  The peers: the same rule
+in NumPy; torch's loop over tensors, its foreach and, where there is one, its fused kernel; optax
+under jit.  All are timed in turn, round by round, and a ratio is the median over the rounds.  A
+round begins with a rest: the threads of torch and optax go on spinning for some milliseconds, on
+the core that a shared step's helper has.  And each warms up: threads wake, and caches fill.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from _environment import ensure
 ensure(extras=("peers",))
 
 import numpy as np
-from _limits import calls_for, seconds, stream, traffic
+from _limits import calls_for, mix, seconds, stream, traffic
 from _machine import about
 from _steps import aligned, check_same_work, optax_steps, ours, torch_steps
 
@@ -135,12 +136,11 @@ def measure(rule, size, options, torch, optax):
         check_same_work(optimizer, start, gradient, torch)
 
     fused, _ = ours(optimizer, "step", start, gradient)
-    slots = len(optimizer.variant.slots)
-    moved = traffic(slots, size, options.dtype)
+    moved = traffic(*mix(optimizer), size, options.dtype)
     threads = sharing.cores() if sharing.worth_sharing(moved) else 1
 
     times, ratios = {"fused": []}, {}
-    others = contenders(optimizer, slots, threads, start, gradient, torch, optax)
+    others = contenders(optimizer, threads, start, gradient, torch, optax)
     for group in [dict(others)] if size <= SIDE_BY_SIDE else ({name: s} for name, s in others):
         found = in_turn({"fused": fused, **group}, options, shared=threads > 1)
         times["fused"] += found.pop("fused")
@@ -166,9 +166,9 @@ def measure(rule, size, options, torch, optax):
     }
 
 
-def contenders(optimizer, slots, threads, start, gradient, torch, optax):
+def contenders(optimizer, threads, start, gradient, torch, optax):
     """(name, step) of each, made when its turn comes."""
-    yield "limit", stream(slots, start.size, start.dtype, threads)
+    yield "limit", stream(*mix(optimizer), start.size, start.dtype, threads)
     yield "numpy", ours(optimizer, "step_reference", start, gradient)[0]
     for name, step, _ in torch_steps(torch, optimizer.rule, start, gradient):
         yield name, step
@@ -193,7 +193,7 @@ def in_turn(steps, options, shared):
             time.sleep(REST)
         for name, step in steps.items():
             if calls[name] > 1:
-                seconds(step, 1)  # its threads are awake, and its arrays in the cache
+                seconds(step, max(1, calls[name] // 4))
             times[name].append(seconds(step, calls[name]))
     return times
 

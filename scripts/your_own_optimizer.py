@@ -99,9 +99,9 @@ def figures(optimizer, sizes):
         "|--:|--:|--:|--:|--:|--:|",
     ]
     for size in sizes:
-        moved = traffic(1, size, "float32")
+        moved = traffic(1, 0, size, "float32")
         threads = sharing.cores() if sharing.worth_sharing(moved) else 1
-        fused, limit, unfused = measure(optimizer, size, stream(1, size, "float32", threads))
+        fused, limit, unfused = measure(optimizer, size, stream(1, 0, size, "float32", threads))
         fused, limit, unfused = min(fused), min(limit), min(unfused)  # others disturb at times
         lines.append(
             f"| {size:,} | {1e6 * fused:.1f} µs | {moved / fused / 1e9:.1f} "
