@@ -7,6 +7,7 @@ in the reference, is refused when the rule is made.
 import dis
 import hashlib
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -97,10 +98,15 @@ def read_sums(
 
 
 def slots_read(function: Callable) -> int:
-    """A bit for each slot that ``function(p, g, *slots, c)`` reads."""
-    steps = dis.get_instructions(function)
-    read = {name for s in steps if s.opname.startswith("LOAD_FAST") for name in _names(s)}
-    return sum(1 << k for k, slot in enumerate(parameters_of(function)[2:-1]) if slot in read)
+    """A bit for each slot that ``function(p, g, *slots, c)`` reads, other than to return it as it
+    was."""
+    steps = list(dis.get_instructions(function))
+    loaded = Counter(n for s in steps if s.opname.startswith("LOAD_FAST") for n in _names(s))
+    returns = sum(s.opname.startswith("RETURN") for s in steps)
+    left, bits = slots_left(function), 0
+    for k, slot in enumerate(parameters_of(function)[2:-1]):
+        bits |= (loaded[slot] > (returns if left >> k & 1 else 0)) << k
+    return bits
 
 
 def slots_left(update: Callable) -> int:

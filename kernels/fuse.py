@@ -25,7 +25,7 @@ from numba.core.errors import NumbaError
 from ._jit import address_of, inline, jit
 from .access import call, read_slots, store, unpack, widest_vectors, write_slots
 from .ahead import AT_A_TIME, FAR, ask_ahead
-from .functions import slots_left
+from .functions import slots_left, slots_read
 from .rule import Rule, Sums, Variant, code_hash
 from .scalar import for_scalars, for_vectors
 from .sums import settle_of, tally_of, tally_of_numbers
@@ -91,8 +91,7 @@ def _descend(update, n_slots, scalars, key):
     and subtract the step and the decoupled decay in one rounded update, which keeps a decay that
     the factor 1 - lr * decay rounds away."""
 
-    left = slots_left(update)
-    written = ((1 << n_slots) - 1) & ~left
+    left, read = slots_left(update), slots_read(update)
 
     @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):
@@ -103,7 +102,7 @@ def _descend(update, n_slots, scalars, key):
         for first in range(block[0], block[1], part):
             last = min(first + part, block[1])
             if far:
-                ask_ahead(theta, gradient, slots, first, part, written)
+                ask_ahead(theta, gradient, slots, first, part, read)
             p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
             for i in range(p.size):
                 x = p[i]

@@ -94,6 +94,20 @@ def test_helpers_really_help(shared):
     assert helped == {0, 1, 2}
 
 
+def test_helpers_stay_awake_while_one_leads(shared):
+    """Between the phases of a large step the leader works alone, for longer than they stand by."""
+    assert shared.wake()
+    shared.mailbox[kernels.LEADING] = 1
+    time.sleep(0.05)
+    awake = [int(shared.mailbox[kernels.line_of(k) + kernels.AWAKE]) for k in (1, 2)]
+    shared.mailbox[kernels.LEADING] = 0
+    assert awake == [1, 1]
+    until = time.monotonic() + 20
+    while any(shared.mailbox[kernels.line_of(k) + kernels.AWAKE] for k in (1, 2)):
+        assert time.monotonic() < until, "then they sleep"
+        time.sleep(1e-3)
+
+
 def test_helpers_that_never_come(shared):
     """A core that is busy elsewhere delays nothing: here they are awake, but nobody is there."""
     for k in (1, 2):

@@ -1,13 +1,12 @@
 import math
 
-import numpy as np
-
+from ..roots import cube_root
 from ..rule import rule
 
 
 def coefficients(t, lr, momentum, eps):
     weight = (lr + eps) * math.sqrt(t) if lr > 0.0 else 0.0
-    return weight, 1.0 - momentum, eps, 1.0, 2.0
+    return weight, 1.0 - momentum, eps
 
 
 @rule(
@@ -39,19 +38,7 @@ def madgrad(p, g, s, v, x0, c):
 
     Elsewhere: optax takes the square root of t in float32, 1e-8 off.
     """
-    weight, fresh, eps, one, two = c
+    weight, fresh, eps = c
     s = s + weight * g
     v = v + weight * (g * g)
-    # The cube root, by Halley's iteration from v^(1/4 + 1/16 + 1/64): np.cbrt is no vector code in
-    # a kernel, and rounds otherwise there.
-    root_4 = np.sqrt(np.sqrt(v))
-    root_16 = np.sqrt(np.sqrt(root_4))
-    y = root_4 * root_16 * np.sqrt(np.sqrt(root_16))
-    r = y * y * y / v
-    y = y * (r + two) / (r + r + one)
-    r = y * y * y / v
-    y = y * (r + two) / (r + r + one)
-    r = y * y * y / v
-    y = y * (r + two) / (r + r + one)
-    cube_root = np.where(v + v > v, y, v)  # neither 0 nor inf
-    return fresh * (p - (x0 - s / (cube_root + eps))), s, v, x0
+    return fresh * (p - (x0 - s / (cube_root(v) + eps))), s, v, x0

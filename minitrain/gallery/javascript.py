@@ -27,7 +27,7 @@ _FUNCTIONS = {
     "cos": "Math.cos", "tanh": "Math.tanh", "abs": "Math.abs", "fabs": "Math.abs",
     "sign": "Math.sign", "maximum": "Math.max", "minimum": "Math.min", "max": "Math.max",
     "min": "Math.min", "pow": "Math.pow", "power": "Math.pow", "floor": "Math.floor",
-    "expm1": "Math.expm1", "log1p": "Math.log1p", "float": "Number",
+    "cube_root": "Math.cbrt", "expm1": "Math.expm1", "log1p": "Math.log1p", "float": "Number",
 }  # fmt: skip
 _RESERVED = {"new", "var", "let", "const", "function", "this", "delete", "typeof", "void", "switch"}
 

@@ -10,7 +10,7 @@ import pytest
 
 import minitrain as mt
 from minitrain import optimizers
-from minitrain.kernels import _jit, fuse, quick
+from minitrain.kernels import _jit, ahead, fuse, quick
 from minitrain.kernels import rule as rules
 from minitrain.model import Block
 
@@ -329,3 +329,15 @@ def test_a_second_optimizer_compiles_no_new_step():
         optimizer.step(theta, theta.copy(), optimizer.init(theta))
         assert len(quick.quick_step.signatures) == count
     assert 1 <= len(quick.quick_step.signatures) <= 2  # float32, float64
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", ["sgd", "lamb"])
+def test_what_asks_for_memory_ahead(name):
+    """From ahead.FAR parameters on a step goes part by part, and asks behind the end, too."""
+    size = ahead.FAR + ahead.AT_A_TIME + 5
+    theta, gradient = np.random.default_rng(0).standard_normal((2, size), dtype=np.float32)
+    optimizer, unfused = optimizers.get(name), theta.copy()
+    optimizer.step(theta, gradient, optimizer.init(theta))
+    optimizer.step_reference(unfused, gradient, optimizer.init(unfused))
+    np.testing.assert_array_equal(theta, unfused)

@@ -98,6 +98,57 @@ def test_sums_of_a_rule_of_ones_own(own_registry):
     np.testing.assert_allclose(theta, [-0.3, -0.4, -0.25, -0.25, -0.25, -0.25], rtol=1e-15)
 
 
+@each_dtype
+@pytest.mark.parametrize("size", [5, PORTION + 300])
+def test_terms_of_what_vectors_do_not_have(size, dtype, own_registry):
+    """tanh is computed number by number, by libm: near the reference, if not its bits."""
+
+    def terms(p, g, c):
+        return np.tanh(g) * g, g
+
+    def factors(c, tanh, total):
+        return tanh, total
+
+    @mt.rule("mine", lr=1.0, terms=terms, factors=factors)
+    def update(p, g, c):
+        tanh, total = c
+        return (tanh * g + total,)
+
+    mine, random = optimizers.get("mine"), np.random.default_rng(0)
+    theta, gradient = random.standard_normal((2, size)).astype(dtype)
+    expected = theta - (np.sum(np.tanh(gradient) * gradient) * gradient + np.sum(gradient))
+    mine.step(theta, gradient, mine.init(theta))
+    np.testing.assert_allclose(theta, expected, rtol=2e-4 if dtype == "float32" else 1e-12)
+
+
+@each_step
+def test_terms_that_are_computed_in_vectors(which, own_registry):
+    """All that vectors have; what is behind the last number, here 1/0, counts for nothing."""
+
+    def terms(p, g, c):
+        (one,) = c
+        return one / p, np.where(g > p, np.sqrt(np.abs(g)), -g)
+
+    def factors(c, inverse, chosen):
+        return inverse, chosen
+
+    def coefficients(t):
+        return (1.0,)
+
+    @mt.rule("mine", lr=1.0, coefficients=coefficients, terms=terms, factors=factors)
+    def update(p, g, c):
+        _, inverse, chosen = c
+        return (inverse + chosen,)
+
+    mine = optimizers.get("mine")
+    for size in (1, 7, 8, 9, 31):
+        theta = np.full(size, 2.0)
+        gradient = np.where(np.arange(size) % 2, 4.0, -4.0)
+        step = size / 2 + 2.0 * (size // 2) + 4.0 * (size - size // 2)
+        getattr(mine, which)(theta, gradient, mine.init(theta))
+        np.testing.assert_array_equal(theta, 2.0 - step)
+
+
 def test_kept_scalars_are_of_each_block_or_of_all(own_registry):
     def terms(p, g, c):
         return (g,)
