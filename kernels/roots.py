@@ -67,12 +67,8 @@ if COMPILED:
     def _cube_root(x):
         T = as_dtype(x).type
         smallest, unit = map(T, _SMALL[T])
-        up, magic, integer, again = (
-            T(1) / (unit * unit * unit),
-            T(_MAGIC[T]),
-            _BITS[T],
-            _REFINEMENTS[T],
-        )
+        up, magic = T(1) / (unit * unit * unit), T(_MAGIC[T])
+        integer, refinements = _BITS[T], _REFINEMENTS[T]
         a, b, c = T(1 / 3), T(2 / 9), T(14 / 81)
         zero, one, inf, nan = T(0), T(1), T(np.inf), T(np.nan)
 
@@ -83,7 +79,7 @@ if COMPILED:
             y = _float(integer(magic - T(_bits(v)) * a))
             h = one - (v * y) * (y * y)
             y = y + (y * h) * (a + h * (b + h * c))
-            if again == 2:
+            if refinements == 2:
                 h = one - (v * y) * (y * y)
                 y = y + (y * h) * (a + h * (b + h * c))
             root = v * (y * y)

@@ -12,9 +12,10 @@ import numpy as np
 
 from ._jit import inline, jit
 from .access import read_slots, store, unpack, widest_vectors, write_slots
+from .adding import add_each, totals, zero_sums
 from .ahead import AT_A_TIME, FAR, ask_ahead
 from .functions import slots_read
-from .vector import add_rows, lanes, load, load_slots, splat, total, totals, zero_rows
+from .vector import lanes, load, load_slots, splat, total
 
 PORTION = 2048
 _WAITING = 256  # of a portion's numbers at a time
@@ -30,7 +31,7 @@ def tally_of(terms, n_slots, n_terms, scalars, key):
     @jit(key=key, by_address=True)
     def tally(theta, gradient, slots, block, scales, c, rate, out):
         _, coupled, _, cs = scalars(theta, scales, c, rate)
-        far, many, added = theta.size >= FAR, lanes(theta), zero_rows(n_terms)
+        far, many, added = theta.size >= FAR, lanes(theta), zero_sums(n_terms)
         start, stop = block[0], block[1]
         whole = start + (stop - start) // many * many
         for first in range(start, whole, AT_A_TIME):
@@ -38,12 +39,12 @@ def tally_of(terms, n_slots, n_terms, scalars, key):
                 ask_ahead(theta, gradient, slots, first, AT_A_TIME, used)
             for i in range(first, min(first + AT_A_TIME, whole), many):
                 p, g, s = load(theta, i), load(gradient, i), load_slots(slots, i, n_slots)
-                added = add_rows(added, terms(p, g + coupled * p, *s, cs))
+                added = add_each(added, terms(p, g + coupled * p, *s, cs))
         if whole < stop:
             n = stop - whole
             p, g = load(theta, whole, n), load(gradient, whole, n)
             s = load_slots(slots, whole, n_slots, n)
-            added = add_rows(added, terms(p, g + coupled * p, *s, cs), n)
+            added = add_each(added, terms(p, g + coupled * p, *s, cs), n)
         totals(out, added)
 
     return tally
@@ -60,7 +61,7 @@ def tally_of_numbers(terms, n_slots, n_terms, scalars, key):
         widest_vectors()
         _, coupled, _, cs = scalars(theta, scales, c, rate)
         found = np.empty((n_terms, _WAITING), theta.dtype)
-        added = zero_rows(n_terms)
+        added = zero_sums(n_terms)
         for first in range(block[0], block[1], _WAITING):
             last = min(first + _WAITING, block[1])
             p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
@@ -68,7 +69,7 @@ def tally_of_numbers(terms, n_slots, n_terms, scalars, key):
                 values = terms(p[i], g[i] + coupled * p[i], *read_slots(s, i, n_slots), cs)
                 write_slots(found, i, values, 0, 0)
             for i in range(0, p.size, lanes(theta)):
-                added = add_rows(added, load_slots(found, i, n_terms), p.size - i)
+                added = add_each(added, load_slots(found, i, n_terms), p.size - i)
         totals(out, added)
 
     return tally

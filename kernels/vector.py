@@ -272,7 +272,7 @@ def _across(function, emit, dtype=None):
         return emit(builder, vector)
 
 
-def _halving(operation):
+def halving(operation):
     """((x0 o x8) o (x4 o x12)) o ...: the upper half onto the lower one until one is left."""
 
     def emit(builder, x):
@@ -304,8 +304,8 @@ def highest(x):
     return _halve(lambda a, b: np.where(b > a, b, a), x)
 
 
-_across(total, _halving(lambda b, x, y: b.fadd(x, y)))
-_across(highest, _halving(lambda b, x, y: b.select(b.fcmp_ordered(">", y, x), y, x)))
+_across(total, halving(lambda b, x, y: b.fadd(x, y)))
+_across(highest, halving(lambda b, x, y: b.select(b.fcmp_ordered(">", y, x), y, x)))
 
 
 def first(mask):
@@ -320,86 +320,3 @@ def _first(builder, mask):
 
 
 _across(first, _first, types.int64)
-
-
-# --- sums in float64 --------------------------------------------------------------------------
-
-
-def zero_rows(count):
-    """Room for so many (a literal) sums: for each a vector of zeros of float64."""
-    return np.zeros((count, LANES[np.float64]))
-
-
-@type_callable(zero_rows)
-def _(context):
-    def kind(count):
-        if isinstance(count, types.IntegerLiteral):
-            return TileType(types.float64, LANES[np.float64], count.literal_value)
-        return None
-
-    return kind
-
-
-@lower_builtin(zero_rows, types.Integer)
-def _(context, builder, signature, arguments):
-    return ir.Constant(context.get_value_type(signature.return_type), None)
-
-
-def add_rows(sums, vectors, n=None):
-    """Each sum with the first n numbers of its vector, those of float32 in two halves."""
-    sums, width = sums.copy(), LANES[np.float64]
-    for row, x in zip(sums, vectors, strict=True):
-        x = np.where(np.arange(x.size) < (x.size if n is None else n), x, x.dtype.type(0))
-        for i in range(0, x.size, width):
-            row += x[i : i + width]
-    return sums
-
-
-@type_callable(add_rows)
-def _(context):
-    def kind(sums, vectors, n=None):
-        vectors = vectors if isinstance(vectors, types.BaseTuple) else ()
-        fit = all(isinstance(x, TileType) and x.rows == 1 for x in vectors)
-        return sums if fit and len(vectors) == sums.rows else None
-
-    return kind
-
-
-def _add_rows(context, builder, signature, arguments):
-    rows = split(builder, arguments[0])
-    for k, row in enumerate(rows):
-        (x,) = split(builder, builder.extract_value(arguments[1], k))
-        if len(arguments) > 2:
-            inside = first_lanes(builder, arguments[2], x.type.count)
-            x = builder.select(inside, x, ir.Constant(x.type, None))
-        width = row.type.count
-        for first in range(0, x.type.count, width):
-            half = list(range(first, first + width))
-            half = ir.Constant(ir.VectorType(_I32, width), half)
-            part = builder.shuffle_vector(x, x, half)
-            row = builder.fadd(row, part if x.type == row.type else builder.fpext(part, row.type))
-        rows[k] = row
-    return join(builder, rows)
-
-
-lower_builtin(add_rows, TileType, types.BaseTuple)(_add_rows)
-lower_builtin(add_rows, TileType, types.BaseTuple, types.Integer)(_add_rows)
-
-
-def totals(out, sums):
-    """Each sum's lanes added up, into ``out``."""
-    out[: len(sums)] = [total(row) for row in sums]
-
-
-@type_callable(totals)
-def _(context):
-    return lambda out, sums: types.none
-
-
-@lower_builtin(totals, types.Array, TileType)
-def _(context, builder, signature, arguments):
-    data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-    add = _halving(lambda b, x, y: b.fadd(x, y))
-    for k, row in enumerate(split(builder, arguments[1])):
-        builder.store(add(builder, row), builder.gep(data, [_I64(k)]))
-    return context.get_dummy_value()
