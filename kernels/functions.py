@@ -97,14 +97,16 @@ def read_sums(
     return Sums(factors, dict(kept or {}), over == "all")
 
 
-def slots_read(function: Callable) -> int:
-    """A bit for each slot that ``function(p, g, *slots, c)`` reads, other than to return it as it
-    was."""
+def slots_read(function: Callable, count: int) -> int:
+    """A bit for each of so many slots that ``function(p, g, *slots, c)`` reads, other than to
+    return it as it was; all of them where it does not name them, as a wrapper's."""
     steps = list(dis.get_instructions(function))
-    loaded = Counter(n for s in steps if s.opname.startswith("LOAD_FAST") for n in _names(s))
+    loaded = Counter(name for step in steps for name in _loaded(step))
     returns = sum(s.opname.startswith("RETURN") for s in steps)
-    left, bits = slots_left(function), 0
-    for k, slot in enumerate(parameters_of(function)[2:-1]):
+    slots, left, bits = parameters_of(function)[2:-1], slots_left(function), 0
+    if len(slots) != count:
+        return (1 << count) - 1
+    for k, slot in enumerate(slots):
         bits |= (loaded[slot] > (returns if left >> k & 1 else 0)) << k
     return bits
 
@@ -114,7 +116,7 @@ def slots_left(update: Callable) -> int:
     be written.  Only those are found that nothing is assigned to, and that stand in each return
     with none but others like them behind; that is certain, if not all."""
     steps, slots = list(dis.get_instructions(update)), parameters_of(update)[2:-1]
-    changed = {name for s in steps if "STORE_FAST" in s.opname for name in _names(s)}
+    changed = {name for step in steps for name in _stored(step)}
     left = set(slots) - changed
     for number, step in enumerate(steps):
         if step.opname.startswith("RETURN"):
@@ -131,14 +133,26 @@ def _last_returned(steps: list[dis.Instruction], slots: list[str]) -> list[str]:
     for step in reversed(steps[:-1]):
         if not step.opname.startswith("LOAD_FAST"):
             break
-        names = [*_names(step), *names]
+        names = [*_loaded(step), *names]
     ends = zip(reversed(names), reversed(slots), strict=False)
     return [slot for name, slot in takewhile(lambda pair: pair[0] == pair[1], ends)]
 
 
+def _loaded(step: dis.Instruction) -> tuple[str, ...]:
+    """The variables that an instruction loads; from Python 3.13 on it may have two."""
+    if step.opname == "STORE_FAST_LOAD_FAST":
+        return step.argval[1:]
+    return _names(step) if step.opname.startswith("LOAD_FAST") else ()
+
+
+def _stored(step: dis.Instruction) -> tuple[str, ...]:
+    if step.opname == "STORE_FAST_LOAD_FAST":
+        return step.argval[:1]
+    return _names(step) if step.opname.startswith("STORE_FAST") else ()
+
+
 def _names(step: dis.Instruction) -> tuple[str, ...]:
-    """The variables of an instruction; newer ones have two."""
-    return (step.argval,) if isinstance(step.argval, str) else tuple(step.argval)
+    return (step.argval,) if isinstance(step.argval, str) else step.argval
 
 
 def _numbers(update: Callable) -> list[float]:

@@ -91,7 +91,7 @@ def _descend(update, n_slots, scalars, key):
     and subtract the step and the decoupled decay in one rounded update, which keeps a decay that
     the factor 1 - lr * decay rounds away."""
 
-    left, read = slots_left(update), slots_read(update)
+    left, read = slots_left(update), slots_read(update, n_slots)
 
     @jit(key=key, by_address=True)
     def descend(theta, gradient, slots, block, scales, c, rate):

@@ -26,7 +26,7 @@ def tally_of(terms, n_slots, n_terms, scalars, key):
 
     Of what vectors do not have, the terms are computed number by number.
     """
-    used = slots_read(terms)
+    used = slots_read(terms, n_slots)
 
     @jit(key=key, by_address=True)
     def tally(theta, gradient, slots, block, scales, c, rate, out):

@@ -7,6 +7,7 @@ from typing import Any
 from . import lbfgs
 from .kernels import matrices as _matrices  # noqa: F401 - registers the built-in ones
 from .kernels import matrix
+from .kernels.functions import slots_left, slots_read
 from .kernels.matrix import MatrixRule
 from .kernels.rule import Rule, Variant, get
 from .kernels.rule import names as fused_names
@@ -97,10 +98,15 @@ def _describe_matrices(rule: MatrixRule) -> dict[str, Any]:
 
 
 def bytes_moved(variant: Variant) -> int:
-    """Bytes that a fused step moves per float32 parameter: p and each slot are read and written,
-    g is read; where sums are needed first, all of them are read twice."""
+    """Bytes that a fused step moves per float32 parameter: p and the slots are read and written, g
+    is read, but for slots that are not used, or stay; where sums are needed first, what they are of
+    is read before."""
     slots = len(variant.slots)
-    return 4 * (2 + 1 + 2 * slots + (2 + slots if variant.terms else 0))
+    read, left = slots_read(variant.update, slots), slots_left(variant.update)
+    moved = 3 + read.bit_count() + slots - left.bit_count()
+    if variant.terms:
+        moved += 2 + slots_read(variant.terms, slots).bit_count()
+    return 4 * moved
 
 
 def accepted(rule: Rule | MatrixRule, name: str) -> str:

@@ -395,6 +395,8 @@ def test_bytes_per_parameter(run):
         d["name"]: d["bytes_per_parameter"] for d in json.loads(run("optimizers", "--json")[1])
     }
     assert (moved["sgd"], moved["momentum"], moved["adam"]) == (12, 20, 28)
+    # DoG reads p, g and x0 to sum up, and then p and g; MADGRAD does not write x0.
+    assert (moved["dog"], moved["madgrad"]) == (12 + 12, 32)
 
 
 @pytest.mark.parametrize("name", catalogue.names())

@@ -38,10 +38,11 @@ def returns_what_it_was_given(p, g, a, b, c):
         (computes, 0b00, 0b11),
         (leaves_all, 0b11, 0b01),
         (returns_what_it_was_given, 0b00, 0b11),
+        (lambda p, g, *rest: leaves_all(p, g, *rest), 0b00, 0b11),  # as a wrapper's
     ],
 )
 def test_slots_that_are_left_and_read(update, left, read):
-    assert (slots_left(update), slots_read(update)) == (left, read)
+    assert (slots_left(update), slots_read(update, 2)) == (left, read)
 
 
 @pytest.mark.parametrize("name, left", [("dog", {"x0"}), ("prodigy", {"x0"}), ("adam", set())])
