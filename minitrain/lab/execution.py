@@ -233,12 +233,13 @@ class Execution:
             self.store.write(runs)
         for run in runs:
             self._keep(run)
-            self._say(self._message(run))
+            if self.progress:
+                self._say(self._message(run))
 
     def _say(self, message: str) -> None:
-        if self.progress:
-            self.progress(self.done, self.total, message)
-            self.said = self.done
+        assert self.progress
+        self.progress(self.done, self.total, message)
+        self.said = self.done
 
     def _message(self, run: Run) -> str:
         seconds = max(time.perf_counter() - self.started, 1e-9)

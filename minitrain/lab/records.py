@@ -75,7 +75,8 @@ class Run:
 
     @classmethod
     def finished(cls, task: Task, curves: np.ndarray, **values: Any) -> "Run":
-        rounded = [float(f"{x:.6g}") for x in curves.ravel().tolist()]
+        # In one piece: number by number it takes twice as long, 1 % of a short training.
+        rounded = ("%.6g " * curves.size) % tuple(curves.ravel().tolist())
         c = task.config
         plain: dict[str, Any] = {
             k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()
@@ -85,7 +86,7 @@ class Run:
             **dict(zip(names, task.key, strict=True)),
             lr=c.optimizer.lr,
             hyperparameters=c.hyperparameters,
-            curves=np.array(rounded).reshape(curves.shape),
+            curves=np.array(rounded.split(), float).reshape(curves.shape),
             **plain,
         )
 
