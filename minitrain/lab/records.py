@@ -81,9 +81,8 @@ class Run:
         plain: dict[str, Any] = {
             k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()
         }
-        names = ("stage", "dataset", "optimizer", "arm", "schedule", "extension", "trial", "seed")
         return cls(
-            **dict(zip(names, task.key, strict=True)),
+            *task.key,
             lr=c.optimizer.lr,
             hyperparameters=c.hyperparameters,
             curves=np.array(rounded.split(), float).reshape(curves.shape),
