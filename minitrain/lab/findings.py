@@ -57,20 +57,27 @@ def _summary(
     }
 
 
-def verdicts(result: "Result", column: "Column") -> Rows:
-    """A row per data set and ordered pair that has runs in common."""
-    rows: Rows = []
+def comparisons(result: "Result", column: "Column") -> dict[str, dict[tuple[str, str], Comparison]]:
+    """Of each data set: the pairs that have runs in common, the one named first in front."""
+    found: dict[str, dict[tuple[str, str], Comparison]] = {}
     for dataset in result.datasets:
-        pairs: dict[tuple[str, str], Comparison] = {}
+        pairs = found[dataset] = {}
         for a, b in combinations(result.optimizers, 2):
             x, y = result.pairs(dataset, a, b, *column)
             if len(x):
                 pairs[a, b] = compare(x, y)
-                pairs[b, a] = pairs[a, b].mirrored()
+    return found
+
+
+def verdicts(result: "Result", column: "Column") -> Rows:
+    """A row per data set and ordered pair that has runs in common."""
+    rows: Rows = []
+    for dataset, pairs in result.once(comparisons, column).items():
+        both = pairs | {(b, a): found.mirrored() for (a, b), found in pairs.items()}
         rows += [
             {"dataset": dataset, "arm": column[0], "schedule": column[1],
-             "a": a, "b": b, **pairs[a, b]._asdict()}
-            for a, b in permutations(result.optimizers, 2) if (a, b) in pairs
+             "a": a, "b": b, **both[a, b]._asdict()}
+            for a, b in permutations(result.optimizers, 2) if (a, b) in both
         ]  # fmt: skip
     return rows
 

@@ -82,7 +82,7 @@ class Run:
             k: v if isinstance(v, (str, bool, int)) else float(v) for k, v in values.items()
         }
         return cls(
-            *task.key,
+            **dict(zip(KEY, task.key, strict=True)),
             lr=c.optimizer.lr,
             hyperparameters=c.hyperparameters,
             curves=np.array(rounded.split(), float).reshape(curves.shape),
@@ -123,6 +123,7 @@ class Run:
 
 
 FIELDS = tuple(f.name for f in fields(Run))
+KEY = FIELDS[:8]  # what tells a run from all others of its study
 _SQL: dict[Any, str] = {int: "INTEGER", bool: "INTEGER", float: "REAL", np.ndarray: "BLOB"}
 KINDS = {f.name: _SQL.get(f.type, "TEXT") for f in fields(Run)}  # in a database
 _TEXTS = ("stage", "dataset", "optimizer", "arm", "schedule")

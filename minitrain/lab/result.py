@@ -152,18 +152,20 @@ class Result:
         """A row per column, data set and optimizer: chosen lr, mean test accuracy and its 95 %
         interval (over the seeds), median seconds and gradient evaluations of a training, failed
         final runs and failed trials."""
-        return self._rows(findings.summary, arm, schedule)
+        columns = self._columns(arm, schedule)
+        return [dict(row) for column in columns for row in self.once(findings.summary, column)]
 
     def verdicts(self, arm: str | None = None, schedule: str | None = None) -> list[dict[str, Any]]:
         """For each column, data set and ordered pair: P(a beats b), its interval, and the verdict
         on a."""
-        return self._rows(findings.verdicts, arm, schedule)
+        columns = self._columns(arm, schedule)
+        return [row for column in columns for row in findings.verdicts(self, column)]
 
     def ranking(self, arm: str | None = None, schedule: str | None = None) -> dict[str, Any]:
         """Average ranks over the data sets, Friedman's p, the critical difference, groups that
         cannot be told apart, Wilcoxon–Holm against the baseline, and the least p that this many
         data sets could give."""
-        return deepcopy(self._once(findings.ranking, self._column(arm, schedule)))
+        return deepcopy(self.once(findings.ranking, self._column(arm, schedule)))
 
     def sensitivity(
         self, dataset: str, optimizer: str, arm: str | None = None, schedule: str | None = None
@@ -195,7 +197,7 @@ class Result:
     ) -> list[dict[str, Any]]:
         """A row per data set and optimizer: median epochs, gradient evaluations and seconds to
         the target over the final runs (inf: most runs miss it), and the share that reach it."""
-        return [dict(row) for row in self._once(targets.times, self._column(arm, schedule))]
+        return [dict(row) for row in self.once(targets.times, self._column(arm, schedule))]
 
     def profiles(
         self, clock: str = "epochs", arm: str | None = None, schedule: str | None = None
@@ -259,19 +261,13 @@ class Result:
         self, dataset: str, optimizer: str, column: Column
     ) -> tuple[np.ndarray, np.ndarray]:
         """Seeds and test accuracies of the final runs: what is compared all the time, and small."""
-        return self._once(_scores, column).get((dataset, optimizer), (np.empty(0), np.empty(0)))
+        return self.once(_scores, column).get((dataset, optimizer), (np.empty(0), np.empty(0)))
 
-    def _once(self, find: Callable[["Result", Column], Any], column: Column) -> Any:
-        """What was found for a column, or is now."""
+    def once(self, find: Callable[["Result", Column], Any], column: Column) -> Any:
+        """What ``find`` finds for a column: what takes long and is asked for often is kept."""
         if (find, column) not in self._found:
             self._found[find, column] = find(self, column)
         return self._found[find, column]
-
-    def _rows(
-        self, find: Callable[["Result", Column], Any], arm: str | None, schedule: str | None
-    ) -> list[dict[str, Any]]:
-        columns = self._columns(arm, schedule)
-        return [dict(row) for column in columns for row in self._once(find, column)]
 
 
 def _scores(result: Result, column: Column) -> dict[tuple[str, str], tuple[np.ndarray, ...]]:

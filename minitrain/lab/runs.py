@@ -12,9 +12,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from .records import CURVES, FIELDS, KINDS, NO_CURVES, Run
+from .records import CURVES, FIELDS, KEY, KINDS, NO_CURVES, Run
 
-KEY, GROUP = FIELDS[:8], FIELDS[:6]  # what tells a run, a plan.Group, from all others of a study
+GROUP = KEY[:6]  # what tells a plan.Group from all others of its study
 _ORDER = ", ".join(name + " DESC" * (name == "stage") for name in KEY)  # the searches come first
 _NUMBERS = [i for i, name in enumerate(FIELDS) if KINDS[name] == "REAL"]
 _HYPER, _FAILED = FIELDS.index("hyperparameters"), FIELDS.index("failed")
