@@ -9,6 +9,7 @@ thread, in one order, for any number of them.
 """
 
 from collections import namedtuple
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -67,8 +68,32 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
     ``codes`` are the activations of the layers, ``loss`` is a loss's name.  What
     minibatch.workspace fills in is missing.
     """
-    layers, lanes = len(sizes) - 1, LINE // np.dtype(dtype).itemsize
+    lanes = LINE // np.dtype(dtype).itemsize
     width = PANEL * lanes
+    plan, numbers = _layout(tuple(sizes), tuple(codes), rows, width)
+    size = _up(rows, MOST_ROWS) * width
+    return Workspace(
+        aligned_zeros(numbers, dtype),
+        np.zeros(rows, np.int64),
+        aligned_zeros(_up(sizes[-1], width) // width * size, dtype),
+        aligned_zeros(rows, dtype),
+        aligned_zeros(rows, dtype),
+        aligned_zeros((threads, max(_up(sizes[-1], lanes) * lanes, DEPTH * width)), dtype),
+        plan.copy(),
+        product_address(np.dtype(dtype)),
+        weight_product_address(np.dtype(dtype)),
+        loss_address(loss, np.dtype(dtype)),
+        *(NOTHING, NOTHING, NOTHING),  # minibatch.workspace says where
+        np.empty(0, dtype),
+        None,
+        np.zeros(2),
+    )
+
+
+@lru_cache(maxsize=100)
+def _layout(sizes, codes, rows, width):
+    """The plan of such layers and how many numbers it places; a study asks a thousand times."""
+    layers = len(sizes) - 1
     plan = np.zeros((layers + 1, COLUMNS), np.int64)
     plan[:, SIZE] = size = _up(rows, MOST_ROWS) * width
     parameters = numbers = 0
@@ -90,22 +115,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         plan[l, [NB_, DB_]] = O, plan[l, DZ_]
         height = max(1, _HOT // O // width) * width  # some panels of x
         plan[l, [HEIGHT, PARTS]] = height, -(-I // height)
-    return Workspace(
-        aligned_zeros(numbers, dtype),
-        np.zeros(rows, np.int64),
-        aligned_zeros(_up(sizes[-1], width) // width * size, dtype),
-        aligned_zeros(rows, dtype),
-        aligned_zeros(rows, dtype),
-        aligned_zeros((threads, max(_up(sizes[-1], lanes) * lanes, DEPTH * width)), dtype),
-        plan,
-        product_address(np.dtype(dtype)),
-        weight_product_address(np.dtype(dtype)),
-        loss_address(loss, np.dtype(dtype)),
-        *(NOTHING, NOTHING, NOTHING),  # minibatch.workspace says where
-        np.empty(0, dtype),
-        None,
-        np.zeros(2),
-    )
+    return plan, numbers
 
 
 def _up(n, unit):

@@ -1,6 +1,7 @@
 """Arrays that start at a cache line: NumPy's own are aligned to 16 bytes only."""
 
 import contextlib
+import math
 import mmap
 
 import numpy as np
@@ -11,13 +12,20 @@ HUGE = 2 << 20  # a huge page
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: str | np.dtype) -> np.ndarray:
     """Zeros of this shape, C-contiguous, whose first element stands at a multiple of 64 bytes."""
+    # A short training asks for a dozen: no way here takes 2 µs more than it must.
     kind = np.dtype(dtype)
-    size = int(np.prod(shape)) * kind.itemsize
+    size = math.prod(shape if isinstance(shape, tuple) else (shape,)) * kind.itemsize
+    if not size:
+        return np.zeros(shape, kind)
     raw = _huge_pages(size) if size >= HUGE else None
     if raw is None:
         raw = np.zeros(size + LINE, np.uint8)
-    start = -raw.ctypes.data % LINE
-    return raw[start : start + size].view(kind).reshape(shape)
+    return np.ndarray(shape, kind, raw, -_address(raw) % LINE)
+
+
+def _address(array: np.ndarray) -> int:
+    """`array.ctypes.data`, which takes three times as long."""
+    return int(array.__array_interface__["data"][0])
 
 
 def _huge_pages(size: int) -> np.ndarray | None:
@@ -34,7 +42,7 @@ def _huge_pages(size: int) -> np.ndarray | None:
     except (OSError, OverflowError):
         return None  # NumPy then says what is too large
     raw = np.frombuffer(memory, np.uint8)
-    start = -raw.ctypes.data % HUGE
+    start = -_address(raw) % HUGE
     with contextlib.suppress(OSError):  # a kernel without them
         memory.madvise(mmap.MADV_HUGEPAGE, start, size // HUGE * HUGE)
     return raw[start:]

@@ -81,6 +81,8 @@ def together(task: Callable[[minibatch.Team], Any], threads: int) -> Any:
     interrupted, the others are sent home, and its exception is raised.
     """
     crew = minibatch.team(threads)
+    if threads == 1:
+        return task(crew[0])
     failures: list[BaseException] = []
     cores = _cores_for(threads)
 

@@ -40,16 +40,18 @@ def prepare(
     n_groups = 0 if sums is None else 1 if whole else len(blocks)
     n_rows = len(blocks) if counts.more_terms else n_groups
     inf = np.inf
-    modifying = OFF._replace(
-        clip_value=inf if m.clip_value is None else float(m.clip_value),
-        clip_norm=inf if m.clip_norm is None else float(m.clip_norm),
-        clip_global_norm=inf if m.clip_global_norm is None else float(m.clip_global_norm),
-        centralize=int(m.centralize),
-        noise=0.0 if m.noise is None else float(m.noise),
-        noise_decay=float(m.noise_decay),
-        seed=m.noise_seed,
-        l1=0.0 if m.l1 is None else float(m.l1),
-    )
+    modifies, modifying = m.changes_gradient, OFF
+    if modifies:
+        modifying = OFF._replace(
+            clip_value=inf if m.clip_value is None else float(m.clip_value),
+            clip_norm=inf if m.clip_norm is None else float(m.clip_norm),
+            clip_global_norm=inf if m.clip_global_norm is None else float(m.clip_global_norm),
+            centralize=int(m.centralize),
+            noise=0.0 if m.noise is None else float(m.noise),
+            noise_decay=float(m.noise_decay),
+            seed=m.noise_seed,
+            l1=0.0 if m.l1 is None else float(m.l1),
+        )
     slow = aligned_zeros(params.size if m.lookahead else 0, params.dtype)
     slow[:] = params[: slow.size]
     slow_slot = aligned_zeros(params.size if m.lookahead and follows >= 0 else 0, params.dtype)
@@ -66,7 +68,7 @@ def prepare(
         one_group=int(whole),
         terms=counts.terms,
         more_terms=counts.more_terms,
-        modifies=int(m.changes_gradient),
+        modifies=int(modifies),
         modifiers=modifying,
         sam=0.0 if m.sam is None else float(m.sam),
         lookahead=m.lookahead or 0,
@@ -78,7 +80,7 @@ def prepare(
         partials=np.zeros((len(portions), max(counts.terms, counts.more_terms, 1))),
         rows=np.zeros((n_rows, counts.c + max(counts.kept, counts.factors + counts.more_factors))),
         kept=np.array([kept] * n_groups, float).reshape(n_groups, len(kept)),
-        spare=aligned_zeros(params.size if m.changes_gradient else 0, params.dtype),
+        spare=aligned_zeros(params.size if modifies else 0, params.dtype),
         home=aligned_zeros(params.size if m.sam is not None else 0, params.dtype),
         slow=slow,
         slow_slot=slow_slot,

@@ -68,8 +68,14 @@ class Training:
         self._sampling = _accumulating(loader, accumulate)
         self._steps = self._sampling.steps
         self._total = epochs * self._steps
-        self._has_validation = validation is not None
-        self._course = Course(schedule, optimizer, self._total, self._steps, self._measured())
+        # The columns of the record that will hold numbers.
+        self._measured = [
+            name
+            for name in epoch.COLUMNS
+            if (validation is not None or not name.startswith("validation"))
+            and not (model.loss in REGRESSION and name.endswith("accuracy"))
+        ]
+        self._course = Course(schedule, optimizer, self._total, self._steps, self._measured)
         optimizer = self._course.optimizer
         if model.measures_batches and optimizer.evaluates_elsewhere:
             # What was measured of batches would belong to other weights than those averaged.
@@ -170,9 +176,9 @@ class Training:
         finished = range(begun // self._steps, self.epoch)
         if finished:
             numbers = slice(finished.start, finished.stop)
-            ends = (np.arange(finished.start, finished.stop) + 1) * self._steps
-            shares = (ends - begun) / count
-            self._seconds[numbers] = before + shares * (after - before) - self._started
+            ends = self._steps * np.arange(finished.start + 1, finished.stop + 1)
+            each = (after - before) / count
+            self._seconds[numbers] = (ends - begun) * each + (before - self._started)
             if self._course.listens:
                 for number in finished:
                     self._course.note(dict(zip(epoch.COLUMNS, self._record[number], strict=True)))
@@ -226,15 +232,6 @@ class Training:
         state.t = self.step
         return self._theta.copy(), self._gradient, state
 
-    def _measured(self) -> list[str]:
-        """The columns of the record that will hold numbers."""
-        return [
-            name
-            for name in epoch.COLUMNS
-            if (self._has_validation or not name.startswith("validation"))
-            and not (self._model.loss in REGRESSION and name.endswith("accuracy"))
-        ]
-
     def show(self) -> None:
         """Give the model the weights to be evaluated, in the middle of an epoch."""
         self._model.parameters[:] = self._optimizer.evaluated(self._theta, self._state)
@@ -243,10 +240,9 @@ class Training:
         """What the finished epochs measured, without a copy: callbacks get it every epoch."""
         n = self.epoch
         columns: dict[str, Any] = {
-            name: self._record[:n, i] for i, name in enumerate(epoch.COLUMNS)
+            name: self._record[:n, i] if name in self._measured else self._nothing[:n]
+            for i, name in enumerate(epoch.COLUMNS)
         }
-        for name in columns.keys() - set(self._measured()):
-            columns[name] = self._nothing[:n]
         return History(
             **columns,
             learning_rate=self._last_rates[:n],

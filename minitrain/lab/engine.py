@@ -5,7 +5,7 @@ batch, and when, changes nothing in it.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +18,7 @@ from .records import Run
 from .training import Workload, run_batch
 
 Batch = list[Task]
+Work = Callable[[], Iterable[Batch]]  # what is to be done now, made as it is asked for
 Report = Callable[[list[Run]], Any]
 Missing = Callable[[Batch], Batch]
 
@@ -31,12 +32,12 @@ def cores() -> int:
 
 
 def on_threads(
-    workload: Workload, batches: Sequence[Batch], report: Report, missing: Missing, workers: int
+    workload: Workload, work: Work, report: Report, missing: Missing, workers: int
 ) -> None:
     """The compiled calls release the GIL.  Ctrl-C reports what is finished, and goes on up."""
     stop = Event()
     pool = ThreadPoolExecutor(workers)
-    waiting = iter(batches)
+    waiting = iter(work())
     running: set[Future] = set()
     try:
         while True:
@@ -61,9 +62,8 @@ def on_threads(
 
 
 def on_joblib(
-    workload: Workload, batches: Sequence[Batch], report: Report, missing: Missing,
-    workers: int | None,
-) -> None:  # fmt: skip
+    workload: Workload, work: Work, report: Report, missing: Missing, workers: int | None
+) -> None:
     """On the backend of ``joblib.parallel_config``, with a bounded retry of our own.
 
     A worker that dies can take a whole pool with it (joblib#812).  What was in flight then is
@@ -71,30 +71,26 @@ def on_joblib(
     after three the training is set aside as a crash, and named.
     """
     post = _Post(workload)
-    suspects: list[Task] = []
-    left = list(batches)
-    while left:
+    suspects: dict[tuple, Task] = {}
+
+    def unsuspected(batch: Batch) -> Batch:
+        return [task for task in missing(batch) if task.key not in suspects]
+
+    refused = True
+    while refused:
+        refused = False
         flying: dict[int, Batch] = {}
-        refused: list[Batch] = []
         try:
-            for number, runs in _parallel(post, left, flying, missing, workers):
-                batch = flying.pop(number)
-                if runs is None:
-                    refused.append(batch)
-                else:
-                    report(runs)
-            left = refused
+            for number, runs in _parallel(post, work(), flying, unsuspected, workers):
+                del flying[number]
+                refused |= runs is None
+                report(runs or [])
         except Exception as error:
             if not _is_death(error):
                 raise
-            taken = {id(task) for batch in flying.values() for task in batch}
-            suspects += [task for batch in flying.values() for task in missing(batch)]
-            left = [
-                rest
-                for batch in left
-                if (rest := [t for t in missing(batch) if id(t) not in taken])
-            ]
-    for task in suspects:
+            refused = True
+            suspects |= {task.key: task for batch in flying.values() for task in missing(batch)}
+    for task in suspects.values():
         _alone(post, task, report, missing, workers)
 
 
@@ -135,7 +131,7 @@ def _alone(post: _Post, task: Task, report: Report, missing: Missing, workers: i
 
 
 def _parallel(
-    post: _Post, batches: Sequence[Batch], flying: dict[int, Batch], missing: Missing,
+    post: _Post, batches: Iterable[Batch], flying: dict[int, Batch], missing: Missing,
     workers: int | None,
 ) -> Iterator[tuple[int, list[Run] | None]]:  # fmt: skip
     from joblib import Parallel, delayed

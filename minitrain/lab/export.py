@@ -16,22 +16,20 @@ if TYPE_CHECKING:
 
 def to_json(result: "Result") -> dict[str, Any]:
     """Everything but the single runs, as JSON-ready values; null stands for nan."""
-    return _plain(
-        {
-            "sentence": result.sentence(),
-            "limits": result.limits(),
-            "summary": result.summary(),
-            "verdicts": result.verdicts(),
-            "rankings": [result.ranking(*column) for column in result.columns],
-            "time_to_target": result.times_to_target(),
-            "clocks": result.clocks(),
-            "failures": len(result.failures),
-            "study": result.study,
-            "trainings": result.trainings,
-            "seconds": result.seconds,
-            "environment": result.environment,
-        }
-    )
+    return {
+        "sentence": result.sentence(),
+        "limits": result.limits(),
+        "summary": _plain(result.summary()),
+        "verdicts": _plain(result.verdicts()),
+        "rankings": [_plain(result.ranking(*column)) for column in result.columns],
+        "time_to_target": _plain(result.times_to_target()),
+        "clocks": _plain(result.clocks()),
+        "failures": len(result.failures),
+        "study": _plain(result.study),
+        "trainings": result.trainings,
+        "seconds": _plain(result.seconds),
+        "environment": _plain(result.environment),
+    }
 
 
 def csv_lines(runs: Sequence[Run]) -> Iterator[str]:

@@ -3,11 +3,9 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from .records import FIELDS, Run
+from .records import FIELDS, KINDS, Run
 
 
 def write_index(folder: Path, runs: Iterable[Run]) -> Path:
@@ -21,8 +19,7 @@ def write_index(folder: Path, runs: Iterable[Run]) -> Path:
     temporary = folder / f".index.{os.getpid()}.sqlite3"
     temporary.unlink(missing_ok=True)
     names = [name for name in FIELDS if name != "curves"]
-    kinds: dict[Any, str] = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
-    columns = [f"{f.name} {kinds.get(f.type, 'TEXT')}" for f in fields(Run) if f.name in names]
+    columns = [f"{name} {KINDS[name]}" for name in names]
     database = sqlite3.connect(temporary)
     try:
         with database:

@@ -1,6 +1,6 @@
 """What a study consists of: presets, budgets, configurations and the single trainings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -100,6 +100,34 @@ class Task:
         return self.stage, *c.cell, c.extension, c.trial, self.seed
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The trainings of one stage in one cell: each trial, or what was chosen, with each seed.
+
+    A study keeps these, and makes a task of it when its turn comes: there may be 10⁵ of them.
+    """
+
+    stage: str
+    cell: tuple[str, str, str, str]
+    extension: int
+    optimizers: Sequence[Optimizer]
+    seeds: range
+
+    @property
+    def key(self) -> tuple:
+        return self.stage, *self.cell, self.extension
+
+    def __len__(self) -> int:
+        return len(self.optimizers) * len(self.seeds)
+
+    def tasks(self) -> Iterator[Task]:
+        for number, optimizer in enumerate(self.optimizers):
+            trial = number if self.stage == "tuning" else -1
+            config = Config(*self.cell, self.extension, trial, optimizer)
+            for seed in self.seeds:
+                yield Task(self.stage, config, seed)
+
+
 def gradients_per_step(optimizer: Optimizer) -> int:
     """What a step costs by the clock of gradient evaluations: sharpness-aware ones take two."""
     return 1 if optimizer.modifiers.sam is None else 2
@@ -114,26 +142,30 @@ _given = lru_cache(maxsize=1000)(given)
 
 
 def batches(
-    tasks: Sequence[Task], cost: Callable[[Task], float], seconds: float, workers: int = 0
-) -> list[list]:
+    tasks: Iterable[Task], cost: Callable[[Task], float], seconds: float,
+    workers: int = 0, left: float = 0.0,
+) -> Iterator[list[Task]]:  # fmt: skip
     """The tasks in order, cut into pieces of about so many seconds by their estimated cost.
 
-    For so many ``workers`` the last pieces are shorter, a half of what is left for each, so that
-    nobody waits long for the last one (guided self-scheduling, Polychronopoulos & Kuck 1987).
+    For so many ``workers`` the last pieces are shorter, a half of what is ``left`` for each, so
+    that nobody waits long for the last one (guided self-scheduling, Polychronopoulos & Kuck 1987).
     """
-    costs = [cost(task) for task in tasks]
-    left = sum(costs)
-    pieces: list[list] = []
-    filled = most = 0.0
-    for task, expected in zip(tasks, costs, strict=True):
-        if not pieces or filled + expected > most:
-            pieces.append([])
-            filled = 0.0
-            most = min(seconds, left / (2 * workers)) if workers > 1 else seconds
-        pieces[-1].append(task)
+
+    def most() -> float:
+        return min(seconds, left / (2 * workers)) if workers > 1 else seconds
+
+    piece: list[Task] = []
+    filled, room = 0.0, most()
+    for task in tasks:
+        expected = cost(task)
+        if piece and filled + expected > room:
+            yield piece
+            piece, filled, room = [], 0.0, most()
+        piece.append(task)
         filled += expected
         left -= expected
-    return pieces
+    if piece:
+        yield piece
 
 
 def name_schedules(given: Any) -> dict[str, Any]:

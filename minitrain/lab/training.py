@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import datasets as _datasets
 from ..kernels import evaluation, minibatch
+from ..kernels.between import CLOCK
 from ..kernels.layers import Workspace
 from ..kernels.minibatch import Data
 from ..kernels.objective import PLAIN, Objective
@@ -160,6 +161,21 @@ class _Network(MLP):
         if (rows, threads) not in rooms:
             rooms[rows, threads] = super().workspace(rows, threads)
         return rooms[rows, threads]
+
+    def training_workspace(
+        self,
+        rows: int,
+        threads: int = 1,
+        objective: Objective = PLAIN,
+        seed: int = 0,
+        step: int = 0,
+    ) -> Workspace:
+        """As a new one: nothing of the training before is left, such as what is not finite."""
+        work = self.workspace(rows, threads, objective)
+        for room in (work.numbers, work.labels, work.targets, work.loss, work.right, work.scratch):
+            room.fill(0)
+        work.plan[-1, CLOCK] = step
+        return work
 
     def measure(self, data: Data) -> tuple[float, float]:
         """Mean loss and accuracy, as ``evaluate`` finds them."""

@@ -57,14 +57,14 @@ def test_a_backend_is_used_only_where_one_was_chosen():
 
 def test_batches_cut_tasks_in_order():
     pieces = plan.batches(list(range(10)), lambda task: 0.3, 1.0)
-    assert pieces == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
-    assert plan.batches([1, 2], lambda task: 5.0, 1.0) == [[1], [2]]
-    assert plan.batches([], lambda task: 5.0, 1.0) == []
+    assert list(pieces) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+    assert list(plan.batches([1, 2], lambda task: 5.0, 1.0)) == [[1], [2]]
+    assert list(plan.batches([], lambda task: 5.0, 1.0)) == []
 
 
 def test_the_last_batches_are_short():
     """So that no worker waits long for another at the end."""
-    pieces = plan.batches(list(range(100)), lambda task: 0.1, 1.0, workers=2)
+    pieces = list(plan.batches(range(100), lambda task: 0.1, 1.0, workers=2, left=10.0))
     assert [task for piece in pieces for task in piece] == list(range(100))
     sizes = [len(piece) for piece in pieces]
     assert sizes[:6] == [10] * 6

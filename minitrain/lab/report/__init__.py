@@ -21,8 +21,8 @@ def write_report(result: Result, path: Path) -> Path:
     write_whole(path, page)
     folder = path.parent / "tables"
     folder.mkdir(exist_ok=True)
-    for name, rows in tables.all_tables(result).items():
-        write_whole(folder / f"{name}.csv", tables.to_csv(rows))
+    for name, rows in tables.ALL.items():
+        write_whole(folder / f"{name}.csv", tables.to_csv(rows(result)))
     pictures = _pictures(result, panels)
     folder = path.parent / "figures"
     folder.mkdir(exist_ok=True)
@@ -124,9 +124,9 @@ def _matrices(result: Result) -> list[dict[str, Any]]:
 def _failure_table(result: Result) -> dict[tuple[str, str], tuple[int, int]]:
     """(failed, all) trainings of each data set and optimizer."""
     found = {(d, o): [0, 0] for d in result.datasets for o in result.optimizers}
-    for run in result.runs:
-        count = found[run.dataset, run.optimizer]
-        count[0] += run.failed
+    for dataset, optimizer, failed in result.runs.values("dataset", "optimizer", "failed"):
+        count = found[dataset, optimizer]
+        count[0] += failed
         count[1] += 1
     return {key: (failed, runs) for key, (failed, runs) in found.items()}
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ def configurations(result: Result) -> Rows:
     for column in result.columns:
         for dataset in result.datasets:
             for optimizer in result.optimizers:
-                runs = result.final(dataset, optimizer, *column)
-                if runs:
-                    values = runs[0].hyperparameters
+                run = next(iter(result.of("final", dataset, optimizer, column)), None)
+                if run:
+                    values = run.hyperparameters
                     rows.append(
                         {"arm": column[0], "schedule": column[1], "dataset": dataset,
-                         "optimizer": optimizer, "extensions": runs[0].extension,
+                         "optimizer": optimizer, "extensions": run.extension,
                          **{k: v for k, v in values.items() if not isinstance(v, bool) or v}}
                     )  # fmt: skip
     return rows
@@ -141,20 +142,19 @@ def to_csv(rows: Rows) -> str:
     return text.getvalue()
 
 
-def all_tables(result: Result) -> dict[str, Rows]:
-    """Every table by the name of its CSV file."""
-    return {
-        "summary": result.summary(),
-        "verdicts": result.verdicts(),
-        "ranking": rankings(result),
-        "time_to_target": result.times_to_target(),
-        "configurations": configurations(result),
-        "failures": failures(result),
-        "sensitivity": sensitivity(result),
-        "expected_best": expected_best(result),
-        "curves": learning_curves(result),
-        "profiles": profiles(result),
-    }
+# Every table by the name of its CSV file.
+ALL: dict[str, Callable[[Result], Rows]] = {
+    "summary": Result.summary,
+    "verdicts": Result.verdicts,
+    "ranking": rankings,
+    "time_to_target": Result.times_to_target,
+    "configurations": configurations,
+    "failures": failures,
+    "sensitivity": sensitivity,
+    "expected_best": expected_best,
+    "curves": learning_curves,
+    "profiles": profiles,
+}
 
 
 def summary_cells(row: dict[str, Any]) -> list[tuple[str, float | str]]:
