@@ -243,6 +243,13 @@ def test_soap_in_one_dimension_is_adam():
     close(theta, other, 1e-6)  # eps is 1e-8 of one, and 0 of the other
 
 
+def test_soap_steps_with_vectors_from_the_first_gradient_on():
+    """The authors' code makes no first step at all; here that is so of matrices alone."""
+    W, b = run(optimizers.SOAP(weight_decay=0.0), 1)
+    np.testing.assert_array_equal(W, weights()[0])
+    np.testing.assert_allclose(b, weights()[1] - 3e-3 * np.sign(parts(0)[1]), rtol=1e-6)
+
+
 # ---- all of them ----
 
 
@@ -406,6 +413,28 @@ def test_lbfgs_finds_the_minimum():
     theirs = LogisticRegression(C=1 / (60 * 0.01), tol=1e-10, max_iter=10_000).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
     assert (np.diff(history.loss[:3]) < 0).all()  # the penalty, not in it, may rise first
+
+
+def test_lbfgs_makes_the_iterations_of_scipy():
+    from scipy.optimize import minimize
+
+    X, y, model = convex_problem()
+    twin = mt.MLP([4, 3], dtype="float64", seed=0)
+
+    def loss_and_gradient(theta):
+        twin.parameters[:] = theta
+        return twin.loss_and_gradient(X, y)
+
+    start, losses = model.parameters.copy(), []
+    options = {"maxcor": 100, "maxiter": 12, "ftol": 0.0, "gtol": 0.0}
+    found = minimize(
+        loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options,
+        callback=lambda theta: losses.append(loss_and_gradient(theta)[0]),
+    )  # fmt: skip
+    lbfgs = optimizers.LBFGS(history_size=100, tolerance_change=0.0, tolerance_grad=0.0)
+    history = mt.Trainer(model, lbfgs).fit((X, y), 12)
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-12)
+    np.testing.assert_allclose(model.parameters, found.x, rtol=1e-9)
 
 
 def test_lbfgs_is_full_batch():

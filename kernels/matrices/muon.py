@@ -51,8 +51,8 @@ def muon(W, g, state, t, h):
 
     Biases take AdamW's step with bias_lr, which a schedule scales as it does lr.
 
-    Elsewhere: as in torch, but X in the network's float and not in bfloat16; optax and Keras
-    differ in the momentum and in the root.
+    Elsewhere: as in torch, but X in the network's float and not in bfloat16; Keras scales as
+    match_rms_adamw does; optax corrects momentum and gradient for the zero start.
     """
     T = g.dtype.type
     m = state["m"] = T(h.momentum) * state.get("m", 0 * g) + T(1 - h.momentum) * g
