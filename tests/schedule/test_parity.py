@@ -1,6 +1,7 @@
 """The schedules beside torch.optim.lr_scheduler: golden files always, torch itself where it is."""
 
 import importlib.util
+import inspect
 import os
 from pathlib import Path
 
@@ -71,6 +72,29 @@ def test_every_golden_run_belongs_to_a_case(golden):
 def test_what_torch_has_is_compared():
     compared = {schedule.get(case.ours).name for case in (*cases.CASES, *cases.PLATEAUS)}
     assert set(schedule.names()) - compared == {"inverse_sqrt", "warmup_stable_decay"}
+
+
+# What of torch's arguments says nothing of a curve, or has no counterpart here (a function's).
+NO_OPTIONS = {"optimizer", "last_epoch", "scale_fn", "scale_mode", "epochs", "steps_per_epoch",
+              "max_lr", "eps"}  # fmt: skip
+
+
+def test_every_option_of_torch_is_compared():
+    """All its schedulers, each argument with two values at least."""
+    torch = needed("torch")
+    kinds = {
+        name: kind
+        for module in (torch.optim.lr_scheduler, torch.optim.swa_utils)
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, torch.optim.lr_scheduler.LRScheduler)
+    }
+    given = {name: [c.arguments for c in cases.CASES if c.scheduler == name] for name in kinds}
+    given["ReduceLROnPlateau"] = [case.arguments for case in cases.PLATEAUS]
+    assert {name for name, found in given.items() if not found} == {"LRScheduler", "_LRScheduler"}
+    for name, found in given.items():
+        for option in inspect.signature(kinds[name]).parameters.values() if found else ():
+            values = {str(arguments.get(option.name, option.default)) for arguments in found}
+            assert len(values) > 1 or option.name in NO_OPTIONS, f"{name}: {option}: {values}"
 
 
 def test_parity_sees_a_wrong_schedule(golden):
