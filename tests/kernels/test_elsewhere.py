@@ -32,7 +32,7 @@ def theirs(title):
 
 def ours(name, rates=CONSTANT, shape=(4,), **given):
     """Our parameters to evaluate after the same steps."""
-    optimizer, theta = optimizers.get(name, **given), np.ones(4)
+    optimizer, theta = optimizers.get(name, lr=rates[0], **given), np.ones(4)
     state = optimizer.init(theta, [Block("W", 0, 4, shape)])
     for rate, gradient in zip(rates, GRADIENTS, strict=True):
         optimizer.replace(lr=rate).step(theta, gradient, state)
@@ -200,6 +200,12 @@ def test_schedule_free_takes_a_warmup_as_a_schedule(name, title):
     found = theirs(f"schedulefree {title} warmup_steps=5 foreach=False lr=0.01 4")
     assert same(ours(f"schedule_free_{name}", rising), found)
     assert error(ours(f"schedule_free_{name}"), found) > 1e-3
+
+
+@pytest.mark.parametrize("name, given, case", cases.CHANGING, ids=str)
+def test_a_rate_that_changes(name, given, case):
+    """Falls to a hundredth half way."""
+    assert same(ours(name, FALLING, **given), theirs(str(case)))
 
 
 # ---- where eps and corrections stand ----

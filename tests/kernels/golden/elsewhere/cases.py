@@ -1,7 +1,7 @@
 """What others compute, and take as defaults, where a docstring says that they differ.
 
     pip install --no-deps --target FOLDER keras==3.15.1 absl-py namex h5py optree ml-dtypes \\
-        packaging rich dadaptation==3.2 schedulefree==1.4.1 qhoptim==1.1.0 lion-pytorch==0.2.5 \\
+        packaging rich adabound==0.0.5 dadaptation==3.2 schedulefree==1.4.1 qhoptim==1.1.0 lion-pytorch==0.2.5 \\
         prodigyopt==1.1.2 pytorch_optimizer==4.1.0
     pip install --no-deps --target OLD pytorch_optimizer==3.9.0
     export PYTHONPATH=FOLDER OLD_PACKAGES=OLD
@@ -98,6 +98,41 @@ CASES = (
     constant("pytorch_optimizer", "QHAdam", nus=(0.7, 1.0), betas=(0.9, 0.1)),
     constant("old pytorch_optimizer", "QHAdam", nus=(0.7, 1.0), betas=(0.9, 0.1)),
 )
+
+# What follows a rate that changes as ours does: (ours, our hyperparameters, theirs).
+CHANGING = (
+    ("sgd", {"momentum": 0.9, "dampening": 0.5},
+     falling("torch.optim", "SGD", momentum=0.9, dampening=0.5)),
+    ("adam", {"amsgrad": True}, falling("torch.optim", "Adam", amsgrad=True)),
+    ("adamw", {"weight_decay": 0.5}, falling("torch.optim", "AdamW", weight_decay=0.5)),
+    ("nadam", {}, falling("torch.optim", "NAdam")),
+    ("radam", {}, falling("torch.optim", "RAdam")),
+    ("adamax", {}, falling("torch.optim", "Adamax")),
+    ("rmsprop", {"momentum": 0.9, "centered": True},
+     falling("torch.optim", "RMSprop", momentum=0.9, centered=True)),
+    ("adagrad", {"lr_decay": 0.1}, falling("torch.optim", "Adagrad", lr_decay=0.1)),
+    ("adadelta", {}, falling("torch.optim", "Adadelta")),
+    ("adafactor", {}, falling("torch.optim", "Adafactor")),
+    ("lion", {"weight_decay": 0.1}, falling("optax", "lion", weight_decay=0.1)),
+    ("signsgd", {}, falling("optax", "sign_sgd")),
+    ("adabelief", {}, falling("optax", "adabelief")),
+    ("yogi", {}, falling("optax", "yogi")),
+    ("adopt", {}, falling("optax", "contrib.adopt")),
+    ("adan", {"betas": (0.9, 0.5, 0.8)},
+     falling("optax", "adan", b1=0.9, b2=0.5, b3=0.8, eps_root=0.0)),
+    ("ademamix", {}, falling("optax", "contrib.ademamix", weight_decay=0.0)),
+    ("lamb", {"weight_decay": 0.1}, falling("optax", "lamb", weight_decay=0.1)),
+    ("novograd", {"weight_decay": 0.1}, falling("optax", "novograd", weight_decay=0.1)),
+    ("dog", {}, falling("optax", "contrib.dog")),
+    ("dadapt_adamw", {}, falling("optax", "contrib.dadapt_adamw")),
+    ("prodigy", {"use_bias_correction": True}, falling("optax", "contrib.prodigy")),
+    ("adabound", {}, falling("adabound", "AdaBound")),
+    ("qhm", {"momentum": 0.9, "nu": 0.5}, falling("qhoptim.pyt", "QHM", momentum=0.9, nu=0.5)),
+    ("qhadam", {"nus": (0.7, 0.9)},
+     falling("qhoptim.pyt", "QHAdam", nus=(0.7, 0.9), betas=(0.995, 0.999))),
+    ("aggmo", {}, falling("pytorch_optimizer", "AggMo")),
+)  # fmt: skip
+CASES += tuple(case for *_, case in CHANGING)
 
 # Arguments whose defaults a docstring names.
 DEFAULTS = (
