@@ -1,7 +1,7 @@
 """What others compute, and take as defaults, where a docstring says that they differ.
 
     pip install --no-deps --target FOLDER keras==3.15.1 absl-py namex h5py optree ml-dtypes \\
-        packaging rich adabound==0.0.5 dadaptation==3.2 schedulefree==1.4.1 qhoptim==1.1.0 lion-pytorch==0.2.5 \\
+        packaging rich adabound==0.0.5 dadaptation==3.2 schedulefree==1.4.1 qhoptim==1.1.0 \\
         prodigyopt==1.1.2 pytorch_optimizer==4.1.0
     pip install --no-deps --target OLD pytorch_optimizer==3.9.0
     export PYTHONPATH=FOLDER OLD_PACKAGES=OLD
