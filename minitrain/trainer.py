@@ -112,6 +112,11 @@ class Trainer:
         if stopping is not None:
             self._check_stopping(stopping, validation)
         if isinstance(self.optimizer, LBFGS):
+            if self.schedule != constant:
+                raise ValueError(
+                    f"schedule: {self.schedule!r}; accepted with lbfgs: constant, since a line "
+                    "search finds the length of each step"
+                )
             return fit_full_batch(
                 self.model, self.optimizer, train, validation, check_count("epochs", epochs),
                 stopping, self.callbacks,

@@ -475,7 +475,7 @@ def test_lbfgs_refuses_what_is_of_single_steps(option):
 
 
 def test_lbfgs_refuses():
-    with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr'"):
+    with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr': a line search "):
         optimizers.LBFGS(lr=0.1)
     with pytest.raises(
         ValueError, match=r"^lbfgs: tolerance_grad: -1 is out of range; accepted: finite"
@@ -486,6 +486,13 @@ def test_lbfgs_refuses():
     assert repr(pickle.loads(pickle.dumps(optimizers.LBFGS(history_size=7)))) == (
         "LBFGS(history_size=7)"
     )
+
+
+def test_lbfgs_has_no_rate_that_a_schedule_could_change():
+    X, y, model = convex_problem()
+    trainer = mt.Trainer(model, optimizers.LBFGS(), schedule="cosine")
+    with pytest.raises(ValueError, match=r"^schedule: cosine\(\); accepted with lbfgs: constant, "):
+        trainer.fit((X, y), 3)
 
 
 @pytest.mark.parametrize("name", MATRIX)

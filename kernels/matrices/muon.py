@@ -36,7 +36,7 @@ def of_vector(p, g, state, t, h):
     eps=1e-8,
     of_vector=of_vector,
     state={"m": "(inputs, outputs)"},
-    ranges={"momentum": "[0, 1)", "ns_steps": "[1, 100]", "lr": "(0, inf)"},
+    ranges={"momentum": "[0, 1)", "ns_steps": "whole [1, 100]", "lr": "(0, inf)"},
     paper="Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks",
     elsewhere={"torch": "Muon", "optax": "contrib.muon", "Keras": "Muon"},
     defaults_from="torch",
