@@ -66,7 +66,21 @@ def test_golden_plateau(golden, case):
 
 
 def test_every_golden_run_belongs_to_a_case(golden):
-    assert set(golden) == {str(case) for case in (*cases.CASES, *cases.PLATEAUS)}
+    wanted = (*cases.CASES, *cases.PLATEAUS, *cases.DIFFERENT)
+    assert set(golden) == {str(case) for case in wanted}
+
+
+def test_where_torch_differs(golden):
+    """Its cosine rises again, its plateau stops at 1e-8 and takes a loss for better that is not."""
+    cosine, least, negative = (golden[str(case)] for case in cases.DIFFERENT)
+    ours = cases.LR * schedule.get(cases.DIFFERENT[0].ours)(np.arange(40), 40)
+    np.testing.assert_allclose(ours[:21], cosine[0, :21], atol=1e-13)
+    assert not ours[20:].any()
+    assert cosine[0, 39] > 0.99 * cases.LR
+    assert least.min() == pytest.approx(3e-9)
+    assert plateau_rates(cases.DIFFERENT[1]).min() < 1e-70
+    np.testing.assert_array_equal(negative, cases.LR)  # never reduced, though nothing gets better
+    assert plateau_rates(cases.DIFFERENT[2])[:3] == pytest.approx([0.3, 0.3, 0.03])
 
 
 def test_what_torch_has_is_compared():
@@ -120,6 +134,12 @@ def needed(name):
 def test_live(case):
     needed("torch")
     assert_parity(case, cases.torch_rates(case))
+
+
+@pytest.mark.parametrize("case", cases.DIFFERENT, ids=str)
+def test_live_where_torch_differs(golden, case):
+    needed("torch")
+    np.testing.assert_allclose(cases.torch_rates(case), golden[str(case)], atol=1e-15)
 
 
 @each_plateau

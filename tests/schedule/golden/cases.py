@@ -239,6 +239,7 @@ def measured(metric):
     return {
         "noisy": 0.2 + np.exp(-epochs / 20) + 0.05 * noise,
         "flat": np.full(80, 0.7),
+        "negative": -1.0 + epochs / 1000,
         "falling": 1.0 / (1 + epochs),
         "accuracy": 1 - np.exp(-epochs / 10) + 0.02 * noise,
         "nan": np.where(epochs % 7 == 3, math.nan, 1.0 + 0.01 * noise),
@@ -290,6 +291,15 @@ PLATEAUS = (
 )  # fmt: skip
 
 
+# Where torch's curve is another, as docs/schedules.md says.
+DIFFERENT = (
+    Case("cosine(duration=steps(20))", "CosineAnnealingLR", {"T_max": 20}, 40),
+    Plateau("reduce_on_plateau(patience=0)", {"patience": 0, "eps": 1e-8}, "flat"),
+    Plateau("reduce_on_plateau(patience=0, threshold=0.1)", {"patience": 0, "threshold": 0.1},
+            "negative"),
+)  # fmt: skip
+
+
 def torch_scheduler(name, arguments, optimizer):
     import torch
 
@@ -314,7 +324,8 @@ def torch_rates(case):
     optimizer = torch.optim.SGD([parameter], lr=LR, momentum=0.77)
     if isinstance(case, Plateau):
         # eps: torch does not make reductions smaller than 1e-8; we do.
-        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, eps=0.0, **case.arguments)
+        given = {"eps": 0.0, **case.arguments}
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **given)
         rates = []
         for value in measured(case.metric):
             rates.append(optimizer.param_groups[0]["lr"])
