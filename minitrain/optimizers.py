@@ -7,7 +7,6 @@ from .kernels import matrix as _matrix
 from .kernels import rule as _rule
 from .lbfgs import LBFGS
 from .matrix_optimizer import MatrixOptimizer
-from .modifiers import NAMES as MODIFIERS
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS", "get", "matrix_names", "names", "rule"]
@@ -55,8 +54,6 @@ def __getattr__(title: str) -> Any:
     titles = {name.lower(): name for name in __dir__()}
     near = get_close_matches(title.lower(), titles, n=1)
     hint = f" (did you mean {titles[near[0]]}?)" if near else ""
-    if title.lower() in MODIFIERS:  # Lookahead, SAM, EMA
-        hint = f" (an option of every optimizer: Adam({title.lower()}=…))"
     raise AttributeError(f"optimizers: no {title!r}{hint}; there are {', '.join(__dir__())}")
 
 

@@ -73,9 +73,6 @@ def test_no_such_constructor():
         message = rf"^optimizers: no '{title}' \(did you mean Adam\?\); there are .*Adam, AdamW"
         with pytest.raises(AttributeError, match=message):
             getattr(optimizers, title)
-    message = r"no 'Lookahead' \(an option of every optimizer: Adam\(lookahead=…\)\); there are "
-    with pytest.raises(AttributeError, match=message):
-        optimizers.Lookahead  # noqa: B018
     with pytest.raises(AttributeError, match=r"^optimizers: no 'Xyz'; there are "):
         optimizers.Xyz  # noqa: B018
 
