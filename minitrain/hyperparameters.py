@@ -11,6 +11,18 @@ from . import modifiers
 from .kernels.matrix import MatrixRule
 from .kernels.rule import Rule
 
+# What other libraries call it, where the spelling is no help.
+_ELSEWHERE = {
+    "learning_rate": ("lr",),
+    "wd": ("weight_decay",),
+    "decay": ("weight_decay",),
+    "b1": ("beta1",),
+    "b2": ("beta2",),
+    "rho": ("alpha", "beta2"),
+    "alpha": ("rho",),
+    "mu": ("momentum",),
+}
+
 
 def complete(rule: Rule | MatrixRule, given: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults overlaid with what was given, every value checked."""
@@ -22,6 +34,7 @@ def complete(rule: Rule | MatrixRule, given: Mapping[str, Any]) -> dict[str, Any
     for name in given:
         if name not in rule.defaults:
             near = get_close_matches(name, [*rule.defaults, *modifiers.NAMES], n=1)
+            near = [n for n in _ELSEWHERE.get(name, ()) if n in rule.defaults] or near
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ValueError(
                 f"{rule.name}: unknown hyperparameter {name!r}{hint} "

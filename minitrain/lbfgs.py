@@ -63,6 +63,11 @@ class LBFGS(Optimizer):
                     "steps, and a line search then finds no minimum of the loss along them. "
                     f"Accepted: {', '.join(_DEFAULTS)}"
                 )
+            if name in ("lr", "learning_rate"):
+                raise ValueError(
+                    f"lbfgs: unknown hyperparameter {name!r}: a line search finds the length of "
+                    f"each step. Accepted: {', '.join(_DEFAULTS)}"
+                )
             if name not in _DEFAULTS:
                 near = get_close_matches(name, _DEFAULTS, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else "."

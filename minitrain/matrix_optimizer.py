@@ -60,8 +60,9 @@ class MatrixOptimizer(Optimizer):
         counts = Counts(0, 0, 0, 0, 0, 0)
         phased = phases.prepare(params, blocks, None, counts, [], self.modifiers, NONE)
         return OptimizerState(
-            0, arrays, names, params.size, phased, [(block.shape, {}) for block in blocks]
-        )
+            0, arrays, names, params.size, phased, [(block.shape, {}) for block in blocks],
+            maker=self,
+        )  # fmt: skip
 
     def kernels(self, dtype: Any) -> Fused:
         return NONE
@@ -90,6 +91,7 @@ class MatrixOptimizer(Optimizer):
         """A step with the rate that a schedule asks for."""
         check_step(params, gradient, state)
         self._refuse_sam()
+        self._check_maker(state)
         state.t += 1
         if self.modifiers.averages:
             self._average(params, state)

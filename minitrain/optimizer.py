@@ -38,6 +38,7 @@ class OptimizerState:
     phased: Phased
     matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
     point: np.ndarray | None = None
+    maker: Any = field(default=None, repr=False, compare=False)  # the optimizer that it is for
     # For quick steps: the plan, where it stands, the kernel that is handed it, and the optimizer
     # and the arrays that this is true of.
     _plan: Any = field(default=None, init=False, repr=False, compare=False)
@@ -89,6 +90,8 @@ class Optimizer:
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
         )
+        if not self.rule.family and self.rule.sums is None:
+            _try_out(self.rule, variant, self.rule.inputs(values))
         self._counts = _count(self._rule, self.variant, self._carried, self._inputs, self._kept)
 
     @property
@@ -131,7 +134,7 @@ class Optimizer:
             self.kernels(params.dtype) if self._rule.sums or self.variant.point else fuse.NONE,
             self._follows,
         )  # fmt: skip
-        return OptimizerState(0, arrays, self.variant.slots, params.size, phased)
+        return OptimizerState(0, arrays, self.variant.slots, params.size, phased, maker=self)
 
     def kernels(self, dtype: np.dtype) -> fuse.Fused:
         """The compiled kernels for this dtype."""
@@ -181,6 +184,7 @@ class Optimizer:
         if COMPILED:
             self._step_compiled(params, gradient, state)
         else:
+            self._check_maker(state)
             state.t += 1
             kernels = self.kernels(params.dtype)
             if self._plain:
@@ -204,6 +208,7 @@ class Optimizer:
 
     def _plan(self, params: np.ndarray, state: OptimizerState, shares: bool = True) -> None:
         """Let the next steps be quick ones."""
+        self._check_maker(state)
         kernels = self.kernels(params.dtype)
         rest: list[Any] = []
         if self._plain:
@@ -224,6 +229,7 @@ class Optimizer:
         """The same step with plain NumPy, an array operation at a time; the same bits."""
         check_step(params, gradient, state)
         self._refuse_sam()
+        self._check_maker(state)
         phased = state.phased
         state.t += 1
         if phased.modifies:
@@ -238,6 +244,22 @@ class Optimizer:
     def _refuse_sam(self) -> None:
         if self.modifiers.sam is not None:
             raise ValueError("sam: needs a second gradient for each step; use a Trainer")
+
+    def _check_maker(self, state: OptimizerState) -> None:
+        """A state has the slots and the hyperparameters of the optimizer that made it."""
+        maker = state.maker
+        if maker is None or maker is self:
+            return
+        # A trainer takes SAM's second gradients itself.
+        found, ours = (
+            (o.rule, {**o.hyperparameters, "lr": None, **vars(o.modifiers), "sam": None})
+            for o in (maker, self)
+        )
+        if found[0] is not ours[0] or found[1] != ours[1]:
+            raise ValueError(
+                f"state: made by {maker!r}.init; accepted: that of {self!r}, or of one that "
+                "differs in lr alone"
+            )
 
     def __reduce__(self) -> tuple:
         return _restore, (self.rule, {**self.hyperparameters, **self.modifiers.given()})
@@ -264,6 +286,26 @@ def look_ahead(params: np.ndarray, state: OptimizerState) -> None:
 
 def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
     return Optimizer(rule, **hyperparameters)
+
+
+def _try_out(rule: Rule, variant: Any, inputs: list[float]) -> None:
+    """A rule of one's own on arrays of two numbers, before a compiler complains in its words."""
+    two, slots = np.ones(2), len(variant.slots)
+    wanted = ", ".join(["direction", *variant.slots]) + ("" if slots else ",")
+    numbers: list[float] = [np.float64(value) for value in inputs]
+    with np.errstate(all="ignore"):
+        c = rule.evaluate(1, [np.float64(1.0)] * len(rule.carry), numbers)[0]
+        c += (np.float64(0.0),) if rule.own_decay else ()
+        try:
+            found = variant.update(two, two, *[two] * slots, c)
+        except Exception as error:
+            raise ValueError(
+                f"{rule.name}: update cannot be computed: {error}; accepted: arithmetic of arrays "
+                f"with np.where in place of if, and a c of {len(c)} numbers"
+            ) from error
+    if not isinstance(found, tuple) or len(found) != 1 + slots:
+        given = f"{len(found)} values" if isinstance(found, tuple) else type(found).__name__
+        raise ValueError(f"{rule.name}: update returns {given}; accepted: a tuple ({wanted})")
 
 
 def _count(

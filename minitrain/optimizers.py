@@ -1,5 +1,6 @@
 """The registered optimizers by name: ``optimizers.Adam(lr=1e-3)``, ``optimizers.get("adam")``."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from .kernels import matrix as _matrix
@@ -35,6 +36,10 @@ def get(
         return MatrixOptimizer(str(optimizer).lower(), **hyperparameters)
     if str(optimizer).lower() == "lbfgs":
         return LBFGS(**hyperparameters)
+    if not isinstance(optimizer, (str, _rule.Rule)):
+        raise TypeError(
+            f"optimizer: {optimizer!r}; accepted: a name such as 'adam', a rule, or an optimizer"
+        )
     return Optimizer(optimizer, **hyperparameters)
 
 
@@ -46,7 +51,10 @@ def __getattr__(title: str) -> Any:
         rule = _rule.get(name)
         if rule.title == title:
             return _constructor(rule, Optimizer)
-    raise AttributeError(f"optimizers: no {title!r}; there are {', '.join(__dir__())}")
+    titles = {name.lower(): name for name in __dir__()}
+    near = get_close_matches(title.lower(), titles, n=1)
+    hint = f" (did you mean {titles[near[0]]}?)" if near else ""
+    raise AttributeError(f"optimizers: no {title!r}{hint}; there are {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:

@@ -80,7 +80,8 @@ class Trainer:
         rate = float(rates[-1]) if len(rates) else self.optimizer.lr
         with np.errstate(all="ignore"):  # about to diverge; the training itself will say so
             # SAM's gradient is the one at the place it looked at: what is left is a plain step.
-            self.optimizer.replace(lr=rate, sam=None).step(theta, gradient, state)
+            # And the state's own optimizer may have a momentum that the schedule asked for.
+            state.maker.replace(lr=rate, sam=None).step(theta, gradient, state)
             return float(np.linalg.norm(theta - before) / np.linalg.norm(before))
 
     def fit(
@@ -112,6 +113,11 @@ class Trainer:
         if stopping is not None:
             self._check_stopping(stopping, validation)
         if isinstance(self.optimizer, LBFGS):
+            if self.schedule != constant:
+                raise ValueError(
+                    f"schedule: {self.schedule!r}; accepted with lbfgs: constant, since a line "
+                    "search finds the length of each step"
+                )
             return fit_full_batch(
                 self.model, self.optimizer, train, validation, check_count("epochs", epochs),
                 stopping, self.callbacks,

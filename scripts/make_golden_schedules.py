@@ -27,7 +27,8 @@ def main():
 
     import torch
 
-    made = {str(case): cases.torch_rates(case) for case in (*cases.CASES, *cases.PLATEAUS)}
+    wanted = (*cases.CASES, *cases.PLATEAUS, *cases.DIFFERENT)
+    made = {str(case): cases.torch_rates(case) for case in wanted}
     print(f"torch {torch.__version__}: {len(made)} schedules")
     if options.check:
         with np.load(cases.FILE) as golden:

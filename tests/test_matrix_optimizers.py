@@ -243,6 +243,13 @@ def test_soap_in_one_dimension_is_adam():
     close(theta, other, 1e-6)  # eps is 1e-8 of one, and 0 of the other
 
 
+def test_soap_steps_with_vectors_from_the_first_gradient_on():
+    """The authors' code makes no first step at all; here that is so of matrices alone."""
+    W, b = run(optimizers.SOAP(weight_decay=0.0), 1)
+    np.testing.assert_array_equal(W, weights()[0])
+    np.testing.assert_allclose(b, weights()[1] - 3e-3 * np.sign(parts(0)[1]), rtol=1e-6)
+
+
 # ---- all of them ----
 
 
@@ -408,6 +415,28 @@ def test_lbfgs_finds_the_minimum():
     assert (np.diff(history.loss[:3]) < 0).all()  # the penalty, not in it, may rise first
 
 
+def test_lbfgs_makes_the_iterations_of_scipy():
+    from scipy.optimize import minimize
+
+    X, y, model = convex_problem()
+    twin = mt.MLP([4, 3], dtype="float64", seed=0)
+
+    def loss_and_gradient(theta):
+        twin.parameters[:] = theta
+        return twin.loss_and_gradient(X, y)
+
+    start, losses = model.parameters.copy(), []
+    options = {"maxcor": 100, "maxiter": 12, "ftol": 0.0, "gtol": 0.0}
+    found = minimize(
+        loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options,
+        callback=lambda theta: losses.append(loss_and_gradient(theta)[0]),
+    )  # fmt: skip
+    lbfgs = optimizers.LBFGS(history_size=100, tolerance_change=0.0, tolerance_grad=0.0)
+    history = mt.Trainer(model, lbfgs).fit((X, y), 12)
+    np.testing.assert_allclose(history.loss, losses, rtol=1e-12)
+    np.testing.assert_allclose(model.parameters, found.x, rtol=1e-9)
+
+
 def test_lbfgs_is_full_batch():
     X, y, model = convex_problem()
     history = mt.Trainer(model, optimizers.LBFGS(), batch_size=7).fit((X, y), 5, (X, y))
@@ -446,7 +475,7 @@ def test_lbfgs_refuses_what_is_of_single_steps(option):
 
 
 def test_lbfgs_refuses():
-    with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr'"):
+    with pytest.raises(ValueError, match=r"^lbfgs: unknown hyperparameter 'lr': a line search "):
         optimizers.LBFGS(lr=0.1)
     with pytest.raises(
         ValueError, match=r"^lbfgs: tolerance_grad: -1 is out of range; accepted: finite"
@@ -457,6 +486,13 @@ def test_lbfgs_refuses():
     assert repr(pickle.loads(pickle.dumps(optimizers.LBFGS(history_size=7)))) == (
         "LBFGS(history_size=7)"
     )
+
+
+def test_lbfgs_has_no_rate_that_a_schedule_could_change():
+    X, y, model = convex_problem()
+    trainer = mt.Trainer(model, optimizers.LBFGS(), schedule="cosine")
+    with pytest.raises(ValueError, match=r"^schedule: cosine\(\); accepted with lbfgs: constant, "):
+        trainer.fit((X, y), 3)
 
 
 @pytest.mark.parametrize("name", MATRIX)

@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import numpy as np
@@ -68,8 +69,12 @@ def test_get_takes_a_name_a_rule_and_an_optimizer():
 
 
 def test_no_such_constructor():
-    with pytest.raises(AttributeError, match=r"optimizers: no 'Adem'; there are .*Adam, AdamW"):
-        optimizers.Adem  # noqa: B018
+    for title in ("Adem", "adam", "ADAM"):
+        message = rf"^optimizers: no '{title}' \(did you mean Adam\?\); there are .*Adam, AdamW"
+        with pytest.raises(AttributeError, match=message):
+            getattr(optimizers, title)
+    with pytest.raises(AttributeError, match=r"^optimizers: no 'Xyz'; there are "):
+        optimizers.Xyz  # noqa: B018
 
 
 def test_no_such_name():
@@ -157,6 +162,42 @@ def test_a_bad_hyperparameter(name, given, message):
         optimizers.get(name, **given)
 
 
+@pytest.mark.parametrize(
+    "name, given, nearest",
+    [
+        ("sgd", {"learning_rate": 0.1}, "lr"),
+        ("adam", {"wd": 0.1}, "weight_decay"),
+        ("rmsprop", {"rho": 0.9}, "alpha"),
+        ("adadelta", {"alpha": 0.9}, "rho"),
+        ("momentum", {"mu": 0.9}, "momentum"),
+        ("adam", {"epsilon": 1e-7}, "eps"),
+        ("adam", {"clipnorm": 1.0}, "clip_norm"),
+    ],
+)
+def test_a_name_from_elsewhere(name, given, nearest):
+    with pytest.raises(ValueError, match=rf"; did you mean '{nearest}'\? Accepted: lr, "):
+        optimizers.get(name, **given)
+
+
+def test_something_else_than_an_optimizer():
+    with pytest.raises(TypeError, match=r"^optimizer: 3; accepted: a name such as 'adam', a rule"):
+        optimizers.get(3)
+
+
+@pytest.mark.parametrize(
+    "name, given",
+    [
+        ("muon", {"ns_steps": 2.5}),
+        ("soap", {"precondition_frequency": 2.5}),
+        ("shampoo", {"update_every": 0.5}),
+    ],
+)
+def test_counts_are_whole_numbers(name, given):
+    ((count, value),) = given.items()
+    with pytest.raises(ValueError, match=rf"^{name}: {count}: {value} is out of range; .* whole "):
+        optimizers.get(name, **given)
+
+
 def test_numbers_of_any_kind_are_numbers():
     adam = optimizers.Adam(lr=np.float32(0.5), eps=0, amsgrad=np.True_)
     assert adam.hyperparameters["lr"] == 0.5
@@ -231,6 +272,45 @@ def test_a_slot_that_starts_elsewhere():
     assert adagrad.init(np.ones(5)).slots["h"].tolist() == [0.25] * 5
 
 
+@each_step
+@pytest.mark.parametrize(
+    "other",
+    [
+        optimizers.Adam(amsgrad=True),  # which has a slot more
+        optimizers.Adam(eps=1.0),
+        optimizers.Adam(weight_decay=0.1),
+        optimizers.Adam(ema=0.9),
+        optimizers.SGD(),
+        optimizers.LAMB(),
+        optimizers.Muon(),
+    ],
+    ids=repr,
+)
+def test_the_state_of_another_optimizer(other, which):
+    """It would be read beyond its end, or its hyperparameters would be used in silence."""
+    theta, state = np.ones(3), optimizers.Adam(lr=0.1).init(np.ones(3))
+    with pytest.raises(
+        ValueError, match=r"^state: made by Adam\(lr=0\.1\)\.init; accepted: that of "
+    ):
+        getattr(other, which)(theta, np.ones(3), state)
+    np.testing.assert_array_equal(theta, 1.0)
+    assert state.t == 0
+
+
+@each_step
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_a_copied_state_goes_on_at_another_rate(name, which):
+    optimizer, blocks = optimizers.get(name, lr=0.1), [Block("W", 0, 4, (2, 2))]
+    ends = []
+    for again in (lambda x: x, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        theta, state = np.ones(4), optimizer.init(np.ones(4), blocks)
+        for lr in (0.1, 0.2):
+            getattr(again(optimizer).replace(lr=lr), which)(theta, np.arange(4.0), state)
+            state = again(state)
+        ends.append(theta)
+    np.testing.assert_array_equal(ends[1:], ends[:-1])
+
+
 def test_two_states_of_one_optimizer_are_apart():
     momentum = optimizers.get("momentum")
     theta, one = np.zeros(3), np.ones(3)
@@ -279,6 +359,55 @@ def test_a_step_of_a_network(which):
 def test_kernels_take_a_dtype_by_name():
     adam = optimizers.Adam()
     assert adam.kernels("float32") is adam.kernels(np.dtype("float32"))
+
+
+# ---- a rule of one's own that does not work says so in words ----
+
+
+def fine(p, g, m, c):
+    (beta,) = c
+    return g, beta * m + g
+
+
+def alone(p, g, m, c):
+    return g
+
+
+def too_many(p, g, m, c):
+    return g, m, m
+
+
+def other_numbers(p, g, m, c):
+    beta, _ = c
+    return g, beta * m
+
+
+def branches(p, g, m, c):
+    if g > p:
+        return g, m
+    return p, m
+
+
+def misspelt(p, g, m, c):
+    return gg, m  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    "update, message",
+    [
+        (alone, r"update returns ndarray; accepted: a tuple \(direction, m\)$"),
+        (too_many, r"update returns 3 values; accepted: a tuple \(direction, m\)$"),
+        (other_numbers, r"update cannot be computed: not enough .*, and a c of 1 numbers$"),
+        (branches, r"update cannot be computed: The truth value .* np\.where in place of if"),
+        (misspelt, r"update cannot be computed: name 'gg' is not defined; accepted"),
+    ],
+)
+def test_a_rule_that_does_not_work(update, message, own_registry):
+    mt.rule("mine", lr=0.1, beta=0.9)(fine)
+    optimizers.get("mine")
+    mt.rule("mine", lr=0.1, beta=0.9)(update)
+    with pytest.raises(ValueError, match=f"^mine: {message}"):
+        optimizers.get("mine")
 
 
 # ---- sent to another process ----

@@ -534,3 +534,18 @@ def test_wrong_arguments_change_nothing():
         with pytest.raises(ValueError, match=r"X|y"):
             make_trainer(model).fit(data, 2, validation)
     np.testing.assert_array_equal(model.parameters, before)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.9])
+def test_the_update_ratio_of_a_momentum_that_a_schedule_brings(own):
+    """SGD may have none of its own: its state, and so its next step, have the schedule's."""
+    train, _, _ = mt.datasets.load("iris").split(seed=0)
+    model, ratios = mt.MLP([4, 8, 3], seed=0), []
+    trainer = mt.Trainer(
+        model, mt.optimizers.SGD(lr=0.1, momentum=own),
+        schedule="one_cycle(momentum=(0.85, 0.95))",
+        callbacks=[lambda history: ratios.append(trainer.update_ratio()) and False],
+    )  # fmt: skip
+    trainer.fit(train, 3)
+    assert min(ratios) > 0
+    assert len(ratios) == 3

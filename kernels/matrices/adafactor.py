@@ -48,7 +48,8 @@ def adafactor(W, g, state, t, h):
 
     eps1 = 0 stands for the float's resolution (np.finfo.eps).
 
-    Elsewhere: as in torch; optax and Keras are variants of their own.
+    Elsewhere: as in torch and Keras; optax factors no matrix with a side below 128 and bounds the
+    rate by no rho.
     """
     T = g.dtype.type
     w = T(t**h.beta2_decay)

@@ -36,7 +36,7 @@ def of_vector(p, g, state, t, h):
     eps=1e-8,
     of_vector=of_vector,
     state={"m": "(inputs, outputs)"},
-    ranges={"momentum": "[0, 1)", "ns_steps": "[1, 100]", "lr": "(0, inf)"},
+    ranges={"momentum": "[0, 1)", "ns_steps": "whole [1, 100]", "lr": "(0, inf)"},
     paper="Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks",
     elsewhere={"torch": "Muon", "optax": "contrib.muon", "Keras": "Muon"},
     defaults_from="torch",
@@ -51,8 +51,8 @@ def muon(W, g, state, t, h):
 
     Biases take AdamW's step with bias_lr, which a schedule scales as it does lr.
 
-    Elsewhere: as in torch, but X in the network's float and not in bfloat16; optax and Keras
-    differ in the momentum and in the root.
+    Elsewhere: as in torch, but X in the network's float and not in bfloat16; Keras scales as
+    match_rms_adamw does; optax corrects momentum and gradient for the zero start.
     """
     T = g.dtype.type
     m = state["m"] = T(h.momentum) * state.get("m", 0 * g) + T(1 - h.momentum) * g

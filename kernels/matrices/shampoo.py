@@ -27,7 +27,7 @@ def with_momentum(u, state, h):
     update_every=1,
     of_vector=of_vector,
     state={"L, PL": "(inputs, inputs)", "R, PR": "(outputs, outputs)"},
-    ranges={"eps": "(0, inf)", "update_every": "[1, inf)", "momentum": "[0, 1)"},
+    ranges={"eps": "(0, inf)", "update_every": "whole [1, inf)", "momentum": "[0, 1)"},
     rates=(1e-3, 10.0),
     paper="Gupta, Koren & Singer (2018), Shampoo: preconditioned stochastic tensor optimization, "
     "arXiv 1802.09568",

@@ -25,7 +25,7 @@ def of_vector(p, g, state, t, h):
     precondition_frequency=10,
     of_vector=of_vector,
     state={"m, v": "(inputs, outputs)", "L, P": "(inputs, inputs)", "R, Q": "(outputs, outputs)"},
-    ranges={"precondition_frequency": "[1, inf)"},
+    ranges={"precondition_frequency": "whole [1, inf)"},
     paper="Vyas et al. (2024), SOAP: improving and stabilizing Shampoo using Adam, "
     "arXiv 2409.11321",
     defaults_from="the authors' code",

@@ -41,8 +41,8 @@ def adabound(p, g, m, v, c):
     r is final_lr / lr, so that the bounds close on final_lr; a schedule scales it as well.
     amsbound: the largest v so far takes the place of v.
 
-    Elsewhere: as the authors' code, not as the paper: eps is added to the uncorrected v, and the
-    rate that is bounded holds the correction of m.
+    Elsewhere: as the authors' code, not as the paper: eps is added to the uncorrected v, the rate
+    that is bounded holds the correction of m, and it is not divided by sqrt(t).
     """
     fresh_m, beta2, fresh_v, step, eps, low, high = c
     m = m + fresh_m * (g - m)

@@ -29,7 +29,7 @@ def adadelta(p, g, v, a, c):
     p <- p - lr * d
 
     Elsewhere: the paper has no lr, which is lr = 1; Keras starts at lr 1e-3 with rho 0.95 and
-    eps 1e-7, so that its default steps are a thousand times shorter.
+    eps 1e-7, so that its default steps are some two thousand times shorter.
     """
     rho, fresh, eps = c
     v = rho * v + fresh * (g * g)

@@ -35,7 +35,8 @@ def adopt(p, g, m, v, c):
             v <- beta2 * v + (1 - beta2) * g²
 
     Elsewhere: pytorch_optimizer's limit is t^(1/4), a step ahead; the first code of the authors
-    had no limit.  Weight decay acts at the first step too, where the authors' code has none.
+    had no limit.  Decoupled weight decay acts at the first step too, where their present code has
+    none.
     """
     fresh_m, beta2, fresh_v, eps, limit = c
     u = g / np.maximum(np.sqrt(v), eps)

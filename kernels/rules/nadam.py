@@ -38,7 +38,7 @@ def nadam(p, g, m, v, c):
     v <- beta2 * v + (1 - beta2) * g²                           v^ = v / (1 - beta2^t)
     p <- p - lr * [(1 - mu_t) / (1 - M_t) * g + mu_(t+1) / (1 - M_(t+1)) * m] / (sqrt(v^) + eps)
 
-    Elsewhere: as in torch; optax has no schedule of the momentum, Keras no momentum_decay.
+    Elsewhere: as in torch; optax has no schedule of the momentum, Keras that of momentum_decay = 1.
     """
     fresh_m, beta2, fresh_v, of_g, of_m, correct_v, eps = c
     m = m + fresh_m * (g - m)

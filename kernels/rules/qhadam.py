@@ -32,7 +32,7 @@ def qhadam(p, g, m, v, c):
     nu1 = nu2 = 1 is Adam.
 
     Elsewhere: the paper's code has Adam's betas and nu1 = nu2 = 1 as defaults; pytorch_optimizer
-    adds 1 - beta2 * g² to v, in which it differs from the paper.
+    3.9 adds 1 - beta2 * g² to v, in which it differs from the paper, 4.1 no longer.
     """
     fresh_m, beta2, fresh_v, of_g, of_m, of_g2, of_v, eps = c
     m = m + fresh_m * (g - m)

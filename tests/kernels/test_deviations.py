@@ -10,6 +10,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 
 from minitrain import optimizers
 from minitrain.kernels import rule as rules
+from minitrain.model import Block
 
 _spec = importlib.util.spec_from_file_location(
     "golden_cases", Path(__file__).parent / "golden" / "cases.py"
@@ -70,66 +71,8 @@ def test_eps_hat_of_scikit_learn_weighs_32_times_as_much_at_first():
 # ---- others, restated ----
 
 
-def adam_like(update, betas=(0.9, 0.999), gradients=GRADIENTS, lr=0.01):
-    """Parameters after steps of lr · update(m, v, t, g, state) with Adam's averages."""
-    theta, m, v, state = np.ones(gradients.shape[1]), 0.0, 0.0, {}
-    for t, g in enumerate(gradients, 1):
-        m = betas[0] * m + (1 - betas[0]) * g
-        v = betas[1] * v + (1 - betas[1]) * g * g
-        theta = theta - lr * update(m, v, t, g, state)
-    return theta
-
-
 def corrected(m, v, t, betas=(0.9, 0.999)):
     return m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
-
-
-def test_amsgrad_of_optax_takes_the_largest_corrected_v():
-    gradients = np.array([[4.0], [1.0], [0.5], [0.1]])
-
-    def optax(m, v, t, g, state):
-        m, v = corrected(m, v, t, (0.5, 0.9))
-        state["v"] = np.maximum(state.get("v", 0.0), v)
-        return m / np.sqrt(state["v"])
-
-    def torch(m, v, t, g, state):
-        state["v"] = np.maximum(state.get("v", 0.0), v)
-        m, largest = corrected(m, state["v"], t, (0.5, 0.9))
-        return m / np.sqrt(largest)
-
-    ours = final("adam", gradients=gradients, lr=0.01, betas=(0.5, 0.9), eps=0.0, amsgrad=True)
-    assert close(ours, adam_like(torch, (0.5, 0.9), gradients))
-    assert not np.allclose(ours, adam_like(optax, (0.5, 0.9), gradients), rtol=1e-4)
-
-
-def test_adamax_of_keras_adds_eps_later():
-    def step(m, v, t, g, state):
-        late = state["keras"]
-        u = state["u"] = np.maximum(0.999 * state.get("u", 0.0), np.abs(g) + (not late) * 0.1)
-        return m / (1 - 0.9**t) / (u + late * 0.1)
-
-    ours = final("adamax", lr=0.01, eps=0.1)
-    for late in (False, True):
-        state = {"keras": late}
-        found = adam_like(lambda m, v, t, g, _, s=state: step(m, v, t, g, s))
-        assert close(found, ours) != late
-
-
-def test_radam_adds_eps_to_the_uncorrected_root():
-    def step(m, v, t, g, where):
-        m, corrected_v = corrected(m, v, t)
-        longest = 2 / (1 - 0.999) - 1
-        rho = longest - 2 * t * 0.999**t / (1 - 0.999**t)
-        if rho <= 5:
-            return m
-        r = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
-        if where == "optax":
-            return m * math.sqrt(r) / (np.sqrt(corrected_v) + 1e-2)
-        return m * math.sqrt(r) * math.sqrt(1 - 0.999**t) / (np.sqrt(v) + 1e-2)
-
-    ours = final("radam", lr=0.01, eps=1e-2)
-    assert close(ours, adam_like(lambda m, v, t, g, _: step(m, v, t, g, "torch")))
-    assert not np.allclose(ours, adam_like(lambda m, v, t, g, _: step(m, v, t, g, "optax")))
 
 
 def radam_divides(t, beta2):
@@ -148,16 +91,9 @@ def radam_rho(t, beta2):
     return longest - 2.0 * t * beta2**t / (1.0 - beta2**t)
 
 
-def test_radam_does_not_divide_where_rho_is_5():
-    """A beta2 with which rho is exactly 5 at the sixth step; optax divides there."""
-    low, high = 0.5, 0.999
-    while high - low > 1e-14:
-        middle = (low + high) / 2
-        low, high = (middle, high) if radam_rho(6.0, middle) < 5.0 else (low, middle)
-    near = low + np.arange(-1000, 1000) * np.spacing(low)
-    beta2 = next(b for b in near.tolist() if radam_rho(6.0, b) == 5.0)
-    assert not radam_divides(6, beta2)
-    assert radam_divides(6, beta2 + 1e-9)
+def test_radam_waits_longer_than_in_the_paper():
+    """Which divides from rho > 4 on: at the default's fifth step it is between 4 and 5."""
+    assert 4 < radam_rho(5, 0.999) < 5 < radam_rho(6, 0.999)
 
 
 def test_yogi_corrects_its_averages_and_the_paper_does_not():
@@ -175,41 +111,10 @@ def test_yogi_corrects_its_averages_and_the_paper_does_not():
     assert not np.allclose(ours, yogi(correct=False), rtol=1e-2)
 
 
-@pytest.mark.parametrize("ahead", [0, 1])
-def test_adopt_clips_at_the_fourth_root_of_the_steps_before(ahead):
-    def clipped(m, v, t, g, state):
-        if t > 1:
-            limit = (t - 1 + ahead) ** 0.25
-            u = np.clip(g / np.maximum(np.sqrt(state["v"]), 1e-6), -limit, limit)
-            state["m"] = 0.9 * state.get("m", 0.0) + 0.1 * u
-        state["v"] = g * g if t == 1 else 0.9999 * state["v"] + (1 - 0.9999) * g * g
-        return state.get("m", 0.0)
-
-    gradients = np.array([[0.1], [3.0], [-5.0], [2.0], [7.0]])
-    ours = final("adopt", gradients=gradients, lr=0.01)
-    assert close(ours, adam_like(clipped, gradients=gradients)) == (not ahead)
-
-
 def test_adopt_decays_at_its_first_step():
     decay = {"weight_decay": 0.5, "decoupled_weight_decay": True}
     assert final("adopt", gradients=np.ones((1, 3)), lr=0.1, **decay) == pytest.approx(0.95)
     assert final("adopt", gradients=np.ones((1, 3)), lr=0.1) == pytest.approx(1.0)
-
-
-def test_adan_of_optax_weighs_the_change_with_one_minus_beta2():
-    def adan(weight):
-        theta, before, m, v, n = np.ones(4), GRADIENTS[0], 0.0, 0.0, 0.0
-        for t, g in enumerate(GRADIENTS, 1):
-            d, before = g - before, g
-            m, v = 0.98 * m + 0.02 * g, 0.92 * v + 0.08 * d
-            n = 0.99 * n + 0.01 * (g + weight * d) ** 2
-            u = m / (1 - 0.98**t) + weight * v / (1 - 0.92**t)
-            theta = theta - 0.01 * u / (np.sqrt(n / (1 - 0.99**t)) + 1e-8)
-        return theta
-
-    ours = final("adan", lr=0.01)
-    assert np.allclose(ours, adan(0.92), rtol=1e-10)
-    assert not np.allclose(ours, adan(1 - 0.92), rtol=1e-2)
 
 
 def test_adan_decays_with_the_step_and_its_code_after_it():
@@ -219,13 +124,17 @@ def test_adan_decays_with_the_step_and_its_code_after_it():
 
 
 def test_laprop_of_its_authors_keeps_lr_inside():
-    theta, m, v, weight = np.ones(4), 0.0, 0.0, 0.0
-    for t, (lr, g) in enumerate(zip(FALLING, GRADIENTS, strict=True), 1):
-        v = 0.999 * v + (1 - 0.999) * g * g
-        weight = 0.9 * weight + 0.1 * lr
-        m = 0.9 * m + 0.1 * lr * g / (np.sqrt(v / (1 - 0.999**t)) + 1e-15)
-        theta = theta - m / (weight / lr)
-    assert not np.allclose(final("laprop", FALLING), theta, rtol=1e-3)
+    def inside(rates):
+        theta, m, v, weight = np.ones(4), 0.0, 0.0, 0.0
+        for t, (lr, g) in enumerate(zip(rates, GRADIENTS, strict=True), 1):
+            v = 0.999 * v + (1 - 0.999) * g * g
+            weight = 0.9 * weight + 0.1 * lr
+            m = 0.9 * m + 0.1 * lr * g / (np.sqrt(v / (1 - 0.999**t)) + 1e-15)
+            theta = theta - m / (weight / lr)
+        return theta
+
+    assert close(final("laprop", CONSTANT), inside(CONSTANT))
+    assert not np.allclose(final("laprop", FALLING), inside(FALLING), rtol=1e-3)
 
 
 def test_laprop_decays_with_lr_and_its_code_without():
@@ -233,20 +142,12 @@ def test_laprop_decays_with_lr_and_its_code_without():
     assert ours == pytest.approx(0.95)
 
 
-def test_qhadam_of_pytorch_optimizer_has_another_v():
-    def wrong(m, v, t, g, state):
-        state["v"] = 0.999 * state.get("v", 0.0) + 1 - 0.999 * g * g
-        m, _ = corrected(m, v, t, (0.995, 0.999))
-        with np.errstate(invalid="ignore"):
-            return (0.3 * g + 0.7 * m) / np.sqrt(state["v"] / (1 - 0.999**t))
-
-    def right(m, v, t, g, state):
-        m, v = corrected(m, v, t, (0.995, 0.999))
-        return (0.3 * g + 0.7 * m) / (np.sqrt(v) + 1e-8)
-
-    ours = final("qhadam", lr=0.01)
-    assert np.allclose(ours, adam_like(right, (0.995, 0.999)), rtol=1e-12)
-    assert not np.allclose(ours, adam_like(wrong, (0.995, 0.999)), rtol=1e-2)
+def test_lars_scales_biases_too():
+    """A bias vector is a block like a weight matrix: its step is 1e-3 · ‖p‖ · g / ‖g‖."""
+    lars, theta = optimizers.LARS(lr=1.0), np.full(6, 2.0)
+    blocks = [Block("W", 0, 4, (2, 2)), Block("b", 4, 6, (2,))]
+    lars.step(theta, np.full(6, 5.0), lars.init(theta, blocks))
+    np.testing.assert_allclose(theta, 2.0 - 1e-3 * 2.0, rtol=1e-14)
 
 
 def test_qhadam_and_qhm_hold_what_their_docstrings_say():
@@ -276,35 +177,6 @@ def test_rprop_of_optax_steps_one_step_later():
     np.testing.assert_array_equal(theirs[0], start)
     second = start - 0.01 * np.sign(g1) * (g1 * g2 > 0)
     np.testing.assert_allclose(theirs[1], second, rtol=1e-12)
-
-
-def test_adagrad_and_rmsprop_elsewhere_add_eps_inside_the_root():
-    g = np.array([[0.5]])
-    h, v = 0.25 + 0.1, 0.01 * 0.25
-    given = {"initial_accumulator_value": 0.1, "eps": 0.01, "lr": 0.1}
-    (ours,) = final("adagrad", gradients=g, **given)
-    assert ours == pytest.approx(1 - 0.05 / (math.sqrt(h) + 0.01), rel=1e-14)
-    assert ours != pytest.approx(1 - 0.05 / math.sqrt(h + 0.01), rel=1e-5)
-    (ours,) = final("rmsprop", gradients=g, eps=0.01, lr=0.1)
-    assert ours == pytest.approx(1 - 0.05 / (math.sqrt(v) + 0.01), rel=1e-14)
-    assert ours != pytest.approx(1 - 0.05 / math.sqrt(v + 0.01), rel=1e-3)
-
-
-def test_rmsprop_of_keras_and_optax_keeps_lr_inside_its_momentum():
-    theta, v, b = np.ones(4), 0.0, 0.0
-    for lr, g in zip(FALLING, GRADIENTS, strict=True):
-        v = 0.99 * v + 0.01 * g * g
-        b = 0.9 * b + lr * g / (np.sqrt(v) + 1e-8)
-        theta = theta - b
-    assert not np.allclose(final("rmsprop", FALLING, momentum=0.9), theta, rtol=1e-2)
-
-
-def test_nadam_of_optax_has_no_schedule_of_the_momentum():
-    def optax(m, v, t, g, state):
-        v = v / (1 - 0.999**t)
-        return (0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)) / (np.sqrt(v) + 1e-8)
-
-    assert not np.allclose(final("nadam", lr=0.01), adam_like(optax), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 import minitrain as mt
 from minitrain import optimizers
+from minitrain.kernels._jit import COMPILED
 from minitrain.model import Block
 
 BLOCKS = [Block("W", 0, 12, (4, 3)), Block("b", 12, 15, (3,)), Block("V", 15, 21, (3, 2)),
@@ -42,6 +43,44 @@ def test_steps_have_the_numbers_of_their_twin(name, given):
         np.testing.assert_array_equal(seen, optimizer.evaluated(other, twin))
     np.testing.assert_array_equal(state.arrays.slots, twin.arrays.slots)
     assert not np.allclose(one, start)
+
+
+# One at a time, and all that go together.
+MODIFIERS = [
+    {"clip_value": 0.5},
+    {"clip_norm": 0.5},
+    {"clip_global_norm": 0.5},
+    {"l1": 0.1},
+    {"centralize": True},
+    {"lookahead": 3},
+    {"cautious": True},
+    {"ema": 0.9},
+    {"swa_start": 3, "swa_every": 2},
+    {"layer_lr": (0.5, 2.0)},
+    {"weight_decay": 0.1, "decoupled_weight_decay": False},
+    {"weight_decay": 0.1, "decoupled_weight_decay": True, "decay_biases": False},
+    {"cautious": True, "ema": 0.5, "lookahead": 2, "clip_norm": 0.1, "centralize": True,
+     "l1": 0.01, "weight_decay": 0.1, "layer_lr": (0.5, 2.0)},
+]  # fmt: skip
+# To compile all of them would take many minutes; as plain Python it is the same code.
+MATRIX = [name for name in optimizers.matrix_names() if name != "lbfgs"]
+EVERY_RULE = ["adam"] if COMPILED else [*optimizers.names(), *MATRIX]
+
+
+@pytest.mark.parametrize("given", MODIFIERS, ids=str)
+@pytest.mark.parametrize("name", EVERY_RULE)
+def test_any_modifier_with_any_rule(name, given):
+    optimizer = optimizers.get(name, **given)
+    ends = []
+    for which in ("step", "step_reference"):
+        theta = np.linspace(-1, 1, P)
+        state = optimizer.init(theta, BLOCKS)
+        for gradient in np.random.RandomState(1).standard_normal((5, P)):
+            getattr(optimizer, which)(theta, gradient, state)
+        ends.append([theta, optimizer.evaluated(theta, state)])
+    np.testing.assert_array_equal(*ends)
+    assert np.isfinite(ends).all()
+    assert not np.allclose(theta, np.linspace(-1, 1, P), rtol=1e-9)
 
 
 TRAININGS = [

@@ -1,6 +1,7 @@
 """The optimizers against torch (golden files and live) and against numbers by hand."""
 
 import importlib.util
+import inspect
 import math
 import os
 from pathlib import Path
@@ -206,6 +207,26 @@ def test_live_every_rule_that_torch_has_is_compared(torch):
         title = optimizers.get(name).rule.title
         assert name in cases.IN_TORCH or not hasattr(torch.optim, title)
     assert {case.optimizer for case in cases.CASES} == set(cases.IN_TORCH)
+
+
+# How torch computes, and not what; t0 is of ASGD's average, which test_elsewhere.py has.
+NO_FLAGS = {"params", "maximize", "foreach", "capturable", "differentiable", "fused", "t0"}
+
+
+def test_live_every_flag_of_torch_is_compared(torch):
+    """Each argument of each optimizer with two values at least, of which one is the default."""
+    for kind in {title for title, _ in cases.IN_TORCH.values()}:
+        given = [
+            {**cases.IN_TORCH[case.optimizer][1], **case.hyperparameters}
+            for case in cases.CASES
+            if cases.IN_TORCH[case.optimizer][0] == kind
+        ]
+        options = inspect.signature(getattr(torch.optim, kind)).parameters
+        assert set().union(*given) <= set(options)
+        for name in set(options) - NO_FLAGS:
+            values = {str(arguments.get(name, "default")) for arguments in given}
+            assert len(values) > 1, f"{kind}: {name}: {values}"
+            assert "default" in values, f"{kind}: {name}: {values}"
 
 
 @pytest.mark.parametrize("name", ["momentum", "nesterov", "adam"])

@@ -42,6 +42,31 @@ def test_every_schedule_is_drawn():
         assert f">{name}</text>" in picture
 
 
+# What "differs from torch" on the page: how a sentence begins, and the tests that pin it.
+DIFFERENCES = {
+    "`cosine` stays at its end": ("test_parity::test_where_torch_differs",),
+    "`reduce_on_plateau` has no `eps`": (
+        "test_parity::test_where_torch_differs", "test_schedules::test_plateau_of_a_negative_loss",
+    ),
+    "The restarts of `cosine_restarts`": ("test_schedules::test_restarts_are_at_the_exact_steps",),
+    "Sequences and products are of factors": (
+        "test_parity::test_golden", "test_schedules::test_then_starts_anew",
+        "test_schedules::test_product",
+    ),
+}  # fmt: skip
+
+
+def test_what_differs_is_tested():
+    section = PAGE.partition("## What differs from torch")[2].partition("\n## ")[0]
+    sentences = re.findall(r"^- (.*)", section, re.MULTILINE)
+    assert len(sentences) == len(DIFFERENCES)
+    for sentence, (begins, tests) in zip(sentences, DIFFERENCES.items(), strict=True):
+        assert sentence.startswith(begins)
+        for test in tests:
+            file, _, function = test.partition("::")
+            assert f"\ndef {function}(" in (Path(__file__).parent / f"{file}.py").read_text("utf-8")
+
+
 def test_what_is_equal_elsewhere_is_a_schedule():
     values = {"eta_min": 0.01, "lr": 0.1, "base_lr": 0.01, "n": 5, "step_size": 5, "gamma": 0.5}
     for name in schedule.names():

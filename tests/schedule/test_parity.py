@@ -1,6 +1,7 @@
 """The schedules beside torch.optim.lr_scheduler: golden files always, torch itself where it is."""
 
 import importlib.util
+import inspect
 import os
 from pathlib import Path
 
@@ -65,12 +66,49 @@ def test_golden_plateau(golden, case):
 
 
 def test_every_golden_run_belongs_to_a_case(golden):
-    assert set(golden) == {str(case) for case in (*cases.CASES, *cases.PLATEAUS)}
+    wanted = (*cases.CASES, *cases.PLATEAUS, *cases.DIFFERENT)
+    assert set(golden) == {str(case) for case in wanted}
+
+
+def test_where_torch_differs(golden):
+    """Its cosine rises again, its plateau stops at 1e-8 and takes a loss for better that is not."""
+    cosine, least, negative = (golden[str(case)] for case in cases.DIFFERENT)
+    ours = cases.LR * schedule.get(cases.DIFFERENT[0].ours)(np.arange(40), 40)
+    np.testing.assert_allclose(ours[:21], cosine[0, :21], atol=1e-13)
+    assert not ours[20:].any()
+    assert cosine[0, 39] > 0.99 * cases.LR
+    assert least.min() == pytest.approx(3e-9)
+    assert plateau_rates(cases.DIFFERENT[1]).min() < 1e-70
+    np.testing.assert_array_equal(negative, cases.LR)  # never reduced, though nothing gets better
+    assert plateau_rates(cases.DIFFERENT[2])[:3] == pytest.approx([0.3, 0.3, 0.03])
 
 
 def test_what_torch_has_is_compared():
     compared = {schedule.get(case.ours).name for case in (*cases.CASES, *cases.PLATEAUS)}
     assert set(schedule.names()) - compared == {"inverse_sqrt", "warmup_stable_decay"}
+
+
+# What of torch's arguments says nothing of a curve, or has no counterpart here (a function's).
+NO_OPTIONS = {"optimizer", "last_epoch", "scale_fn", "scale_mode", "epochs", "steps_per_epoch",
+              "max_lr", "eps"}  # fmt: skip
+
+
+def test_every_option_of_torch_is_compared():
+    """All its schedulers, each argument with two values at least."""
+    torch = needed("torch")
+    kinds = {
+        name: kind
+        for module in (torch.optim.lr_scheduler, torch.optim.swa_utils)
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, torch.optim.lr_scheduler.LRScheduler)
+    }
+    given = {name: [c.arguments for c in cases.CASES if c.scheduler == name] for name in kinds}
+    given["ReduceLROnPlateau"] = [case.arguments for case in cases.PLATEAUS]
+    assert {name for name, found in given.items() if not found} == {"LRScheduler", "_LRScheduler"}
+    for name, found in given.items():
+        for option in inspect.signature(kinds[name]).parameters.values() if found else ():
+            values = {str(arguments.get(option.name, option.default)) for arguments in found}
+            assert len(values) > 1 or option.name in NO_OPTIONS, f"{name}: {option}: {values}"
 
 
 def test_parity_sees_a_wrong_schedule(golden):
@@ -96,6 +134,12 @@ def needed(name):
 def test_live(case):
     needed("torch")
     assert_parity(case, cases.torch_rates(case))
+
+
+@pytest.mark.parametrize("case", cases.DIFFERENT, ids=str)
+def test_live_where_torch_differs(golden, case):
+    needed("torch")
+    np.testing.assert_allclose(cases.torch_rates(case), golden[str(case)], atol=1e-15)
 
 
 @each_plateau

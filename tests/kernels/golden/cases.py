@@ -57,6 +57,7 @@ CASES = (
     *combinations(
         "rmsprop",
         {"alpha": 0.9, "eps": 1e-3},
+        {"lr": 0.1, "momentum": 0.5},
         {"alpha": 0.5, "eps": 1e-3, "momentum": 0.5, "centered": True},
         momentum=(None, 0.9),
         centered=ON,
