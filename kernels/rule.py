@@ -289,8 +289,16 @@ def names() -> list[str]:
 def _register(made: Rule) -> Rule:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name):
         raise ValueError(f"name: {made.name!r} is not of the form lower_case_with_digits")
+    known = _registry.get(made.name)
+    if known is not None and _is_ours(known) and not _is_ours(made):
+        raise ValueError(f"name: {made.name!r} is an optimizer of minitrain's; choose another one")
     _registry[made.name] = made  # a notebook cell that runs again replaces its rule
     return made
+
+
+def _is_ours(made: Rule) -> bool:
+    update = next(iter(made.variants.values())).update
+    return update.__module__.startswith(f"{__package__}.rules.")
 
 
 def _pass_on(t, *values):

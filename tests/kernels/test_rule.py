@@ -71,6 +71,13 @@ def test_a_cell_that_runs_again_replaces_its_rule():
     assert rules.names().count("mine") == 1
 
 
+def test_a_rule_of_ones_own_does_not_replace_one_of_ours():
+    ours = rules.get("adam")
+    with pytest.raises(ValueError, match="'adam' is an optimizer of minitrain's; choose another"):
+        rule("adam", lr=0.01, beta=0.9)(plain)
+    assert rules.get("adam") is ours
+
+
 def test_derive_keeps_the_kernels_and_changes_defaults():
     made = rule("mine", lr=0.01, beta=0.9)(plain)
     other = made.derive("other", title="Other", paper="You", doc="Other.\n    More.", lr=0.5)
