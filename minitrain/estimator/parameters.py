@@ -127,6 +127,8 @@ def hidden_sizes(estimator: Any) -> list:
     sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     if np.any(np.array(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise TypeError(f"hidden_layer_sizes: {sizes}; accepted: whole numbers")
     return sizes
 
 
