@@ -31,6 +31,12 @@ from .vector import lanes, load, load_double, store
 # Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
 Moved = namedtuple("Moved", "places values")
 
+# Ends a training early: when ``most`` epochs and one more have passed without a loss below the best
+# by ``tol``.  ``seen`` (3,): the best loss, the epochs since, and whether it is over; or nothing.
+Patience = namedtuple("Patience", "tol most seen")
+BEST, SINCE, OVER = range(3)
+ENDLESS = Patience(0.0, np.inf, np.empty(0))
+
 # One row per epoch.
 LOSS, ACCURACY, GRADIENT_NORM, VALIDATION_LOSS, VALIDATION_ACCURACY = range(5)
 COLUMNS = ("loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy")
@@ -72,6 +78,15 @@ def update_weights(theta, gradient, passage, slots, scales, c, descend, rate, B,
 
 
 @inline
+def note_loss(patience, loss):
+    """Take the loss of one more epoch into account."""
+    seen = patience.seen
+    seen[SINCE] = seen[SINCE] + 1.0 if loss > seen[BEST] - patience.tol else 0.0
+    seen[BEST] = min(seen[BEST], loss)
+    seen[OVER] = np.float64(seen[SINCE] > patience.most)
+
+
+@inline
 def norm(gradient):
     """In float64, by eight sums side by side: one would wait for itself at each addition."""
     sums = np.zeros(8)
@@ -104,7 +119,7 @@ bring_up_to_date = jit(look_at)
 @jit
 def train(
     theta, evaluated, good, gradient, work, data, validation, sampling, order,
-    state, phased, advance, descend, rates, moved, first, fresh, record, team,
+    state, phased, advance, descend, rates, moved, first, fresh, record, patience, team,
 ):  # fmt: skip
     """Run steps ``first``, ``first + 1``, … with the learning rates ``rates``; return the next one.
 
@@ -113,7 +128,8 @@ def train(
     as they are.  ``record`` (epochs, 5) gets a row per finished epoch; ``validation`` may have no
     rows.  ``state`` must have a block per weight matrix and bias.  ``evaluated`` are the weights
     that are to be used: theta, or an array of their own where the rule has a point of evaluation,
-    brought up to date after each epoch.
+    brought up to date after each epoch.  The epoch with which ``patience`` is over is the last one;
+    ENDLESS lets it be.
 
     If a loss, or the gradient at the end of an epoch, is not finite, the step where that was seen
     is returned, and ``good`` holds the parameters as they were at the start of that epoch.  If it
@@ -126,6 +142,7 @@ def train(
     validation, order, sampling = borrowed(validation), borrowed(order), borrowed(sampling)
     state, phased, rates = borrowed(state), borrowed(phased), borrowed(rates)
     moved, record, team = borrowed(moved), borrowed(record), borrowed(team)
+    patience = borrowed(patience)
     block = np.empty(2, np.int64)  # (start, stop) of a step's parameters: allocated once
     thread, threads, shared = team
     leads, passage = thread == 0, passage_of(work)
@@ -205,10 +222,14 @@ def train(
                 row[GRADIENT_NORM] = size
             if leads:
                 look_at(evaluated, theta, state, phased)
+                if patience.seen.size:
+                    note_loss(patience, row[LOSS])
             if not meet(shared, threads):
                 return step
             if validation.X.shape[0]:
                 loss, right_share = mean_loss(evaluated, work, validation, team)
                 if leads:
                     row[VALIDATION_LOSS], row[VALIDATION_ACCURACY] = loss, right_share
+            if patience.seen.size and patience.seen[OVER]:
+                return step + 1
     return first + rates.size

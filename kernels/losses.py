@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numba import from_dtype, types
 
-from ._jit import address_of, jit
+from ._jit import address_of, inline, jit
 from .elementary import exp, log, log1p, sigmoid
 from .gemm import Panels, matrix_type, panel_width, place
 from .simd import absolute, fma, maximum, where
@@ -64,6 +64,14 @@ def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, e
             store_tile(DZ.numbers, place(DZ, i, c), step, x, O - c, rows)
 
 
+@inline
+def of_logits(x, wanted):
+    """(losses, what is predicted minus what is wanted, derivatives) of binary outputs."""
+    y = where(wanted > 0.5, -x, x)
+    losses = maximum(0.0, y) + log1p(exp(-absolute(y)))
+    return losses, where(x > 0.0, 1.0 - wanted, -wanted), sigmoid(x) - wanted
+
+
 @jit(by_address=True)
 def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, end, O, B):
     """Mean over outputs of log(1 + e^y), y = z where the target is 0 and -z where it is 1.
@@ -73,17 +81,28 @@ def binary_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, en
     L = lanes(loss)
     T = loss.dtype.type
     mean = T(1) / T(B * O)
+    if O == 1:  # two classes, mostly: then each lane is a row, as else it is an output
+        for i in range(begin, end, L):
+            rows = min(L, end - i)
+            for r in range(rows):
+                loss[i + r] = Z.numbers[place(Z, i + r, 0)]
+                right[i + r] = targets.numbers[place(targets, i + r, 0)]
+            of_row, difference, dz = of_logits(load(loss, i, rows), load(right, i, rows))
+            store(loss, i, dz * mean, rows)
+            for r in range(rows):
+                DZ.numbers[place(DZ, i + r, 0)] = loss[i + r]
+            store(loss, i, of_row, rows)
+            store(right, i, where(difference == 0.0, splat(loss, 1), 0.0), rows)
+        return
     for i in range(begin, end):
         s, wrong = splat(loss, 0), splat(loss, 0)
         for j in range(0, O, L):
             n, z, dz, t = O - j, place(Z, i, j), place(DZ, i, j), place(targets, i, j)
             x = load(Z.numbers, z, n, -np.inf)  # a lane beyond O adds log(1 + 0), and is right
-            wanted = load(targets.numbers, t, n)
-            y = where(wanted > 0.5, -x, x)
-            s = s + (maximum(0.0, y) + log1p(exp(-absolute(y))))
-            difference = where(x > 0.0, 1.0, splat(loss, 0)) - wanted
+            of_output, difference, gradient = of_logits(x, load(targets.numbers, t, n))
+            s = s + of_output
             wrong = fma(difference, difference, wrong)
-            store(DZ.numbers, dz, (sigmoid(x) - wanted) * mean, n)
+            store(DZ.numbers, dz, gradient * mean, n)
         loss[i] = total(s) / T(O)
         right[i] = total(wrong) == T(0)
 

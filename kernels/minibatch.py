@@ -190,7 +190,7 @@ def _pass_address(work):
 def workspace(sizes, codes, loss, rows, dtype, threads=1, objective=PLAIN):
     """`layers.workspace` for an objective.  Only another one than PLAIN knows rows' weights."""
     work = layers.workspace(sizes, codes, loss, rows, dtype, threads)
-    weigh, penalize = addresses_for(objective, work.plan, dtype)
+    weigh, penalize = addresses_for(objective, dtype)
     work = work._replace(weigh=weigh, penalize=penalize, objective=of_one_type(objective))
     return work._replace(pass_batch=_pass_address(work) if COMPILED else pass_batch)
 

@@ -90,18 +90,18 @@ def squares(theta, plan):
     return all_layers
 
 
-def addresses_for(objective, plan, dtype):
+def addresses_for(objective, dtype):
     """(weigh, penalize) where they are compiled, and nothing for what is not asked for."""
     if objective is PLAIN:
         return 0, 0
     if not COMPILED:
         return weigh, penalize
-    return _addresses(np.dtype(dtype), typeof(plan))
+    return _addresses(np.dtype(dtype))
 
 
 @cache
-def _addresses(dtype, plan):
-    T, rows = from_dtype(dtype), types.int64[::1]
+def _addresses(dtype):
+    T, rows, plan = from_dtype(dtype), types.int64[::1], types.int64[:, ::1]
     weights = types.Array(T, 1, "C", readonly=True)
     objective = typeof(of_one_type(PLAIN))
     return (

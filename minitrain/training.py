@@ -219,7 +219,7 @@ class Training:
                     self._data, self._validation, self._sampling, self._order,
                     self._state.arrays, self._phased, self._kernels.advance,
                     self._kernels.descend, rates, moved, self.step, self._fresh, self._record,
-                    member,
+                    epoch.ENDLESS, member,
                 )  # fmt: skip
 
         reached = together(train, threads)

@@ -38,7 +38,7 @@ class TrainingCurveDisplay:
             panel
             for panel in (
                 ("loss", {"loss": "training", "validation_loss": "validation"}),
-                ("score", {"validation_score": "validation"}),
+                ("validation score", {"validation_score": ""}),
                 ("learning rate", {"learning_rate": ""}),
             )
             if any(self.history.get(column) for column in panel[1])
@@ -58,12 +58,19 @@ class TrainingCurveDisplay:
                 values = self.history.get(column)
                 if values:
                     ax.plot(range(1, len(values) + 1), values, label=label)
-            if title == "loss" and all(v > 0 for v in self.history["loss"]):
+            if title == "loss" and _spans_decades(ax):
                 ax.set_yscale("log")
             ax.set_ylabel(title)
             ax.grid(alpha=0.3)
             if len(ax.lines) > 1:
                 ax.legend()
         self.axes_[0].set_title(self.name)
-        self.axes_[-1].set_xlabel("epoch")
+        # L-BFGS has no rate, and its iterations see all rows.
+        self.axes_[-1].set_xlabel("epoch" if "learning_rate" in self.history else "iteration")
         return self
+
+
+def _spans_decades(ax: Any) -> bool:
+    """Whether the curves differ by more than a factor of 10: less is hard to read in logarithms."""
+    values = [value for line in ax.lines for value in line.get_ydata()]
+    return bool(min(values) > 0 and max(values) > 10 * min(values))

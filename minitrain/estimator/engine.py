@@ -18,6 +18,8 @@ from .objective import objective_of
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.
 _SECONDS_PER_CALL = 0.05
+# The first call, whose time is not known yet: its seconds, if the machine is a slow one.
+_FIRST_CALL, _FLOPS, _STEP = 5e-3, 1e10, 1e-5
 
 
 class NotFinite(ArithmeticError):
@@ -75,14 +77,26 @@ class Engine:
             self.state.phased, self._theta, self._gradient, self._work, data, self.state.arrays,
             accumulates=False,
         )  # fmt: skip
-        self._most = 1  # steps of the next call
+        # Steps of the next call.
+        self._most = max(1, int(_FIRST_CALL / (_STEP + flops / _FLOPS)))
         self._alone = minibatch.team()[0]
         self.record = np.empty((0, len(epoch.COLUMNS)))
 
+    @property
+    def epochs_at_once(self) -> int:
+        """So many whole epochs fit into the next compiled call, at least one."""
+        return max(1, self._most // self.steps)
+
     def run(
-        self, epochs: int, orders: np.ndarray, rates: np.ndarray, moved: epoch.Moved
+        self,
+        epochs: int,
+        orders: np.ndarray,
+        rates: np.ndarray,
+        moved: epoch.Moved,
+        patience: epoch.Patience,
     ) -> np.ndarray:
-        """Train for so many epochs; return a row of ``epoch.COLUMNS`` for each.
+        """Train for so many epochs, or until ``patience`` is over; return a row of
+        ``epoch.COLUMNS`` for each.
 
         ``orders`` (epochs · n,) are the rows' orders, or empty: then that of the data.  ``rates``
         are the learning rates of the steps.  ``record`` has the rows of the finished epochs even
@@ -106,16 +120,19 @@ class Engine:
                 part = slice(step, step + count)
                 steps = epoch.Moved(moved.places, moved.values[part])
                 before = time.perf_counter()
-                reached = self._call(sampling, rates[part], steps, step, threads)
+                reached = self._call(sampling, rates[part], steps, step, threads, patience)
                 passed = time.perf_counter() - before
                 self._pace.note(passed / count)
                 fitting = int(_SECONDS_PER_CALL * count / max(passed, 1e-9))
                 self._most = max(1, min(fitting, 16 * self._most))
-                if reached < step + count or not self._is_finite():
+                over = patience.seen.size > 0 and patience.seen[epoch.OVER] > 0.0
+                if (reached < step + count and not over) or not self._is_finite():
                     self.mlp.parameters[:] = self._good
                     raise NotFinite
-                step += count
+                step = reached
                 done = step // self.steps
+                if over:
+                    break
         finally:
             self.state.t += step
             self.record = self.record[:done]
@@ -132,13 +149,14 @@ class Engine:
         moved: epoch.Moved,
         first: int,
         threads: int,
+        patience: epoch.Patience,
     ) -> int:
         def train(member: minibatch.Team) -> int:
             return epoch.train(
                 self._theta, self.mlp.parameters, self._good, self._gradient, self._work,
                 self.data, self._nothing, sampling, self._order, self.state.arrays,
                 self._phased, self._kernels.advance, self._kernels.descend, rates, moved,
-                first, first == 0, self.record, member,
+                first, first == 0, self.record, patience, member,
             )  # fmt: skip
 
         task = train if COMPILED else _silently(train)

@@ -112,7 +112,7 @@ def to_numpy(estimator: Any) -> str:
             )
         if name != "identity":
             lines.append(f"    z = {_NUMPY[name]}")
-    return "\n".join([*lines, "    return z", ""])
+    return "\n".join([*lines, f"    return np.asarray(z, np.{dtype})", ""])
 
 
 _C = {
@@ -236,7 +236,13 @@ def to_onnx(estimator: Any, path: Any = None) -> Any:
             root = constant(f"root{i}", np.array(np.sqrt(0.5), dtype))
             one, half = (constant(f"{n}{i}", np.array(v, dtype)) for n, v in
                          (("one", 1), ("half", 0.5)))  # fmt: skip
-            cumulative = node("Add", node("Erf", node("Mul", here, root)), one)
+            inner = node("Mul", here, root)
+            if dtype == np.float64:  # onnxruntime has no Erf for it
+                inner = node("Cast", inner, to=onnx.TensorProto.FLOAT)
+                erf = node("Cast", node("Erf", inner), to=onnx.TensorProto.DOUBLE)
+            else:
+                erf = node("Erf", inner)
+            cumulative = node("Add", erf, one)
             here = node("Mul", node("Mul", here, half), cumulative)
         elif kind != "identity":
             here = node(_ONNX[kind], here)

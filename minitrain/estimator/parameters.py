@@ -125,8 +125,12 @@ def hidden_sizes(estimator: Any) -> list:
     """The hidden layers' units as a list, checked as scikit-learn does."""
     sizes = estimator.hidden_layer_sizes
     sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if all(type(size) is int and size > 0 for size in sizes):
+        return sizes
     if np.any(np.array(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise TypeError(f"hidden_layer_sizes: {sizes}; accepted: whole numbers")
     return sizes
 
 

@@ -40,27 +40,57 @@ class Orders:
 
     def __init__(self, rows: int, random: np.random.RandomState) -> None:
         self._order, self._random = np.arange(rows), random
+        self._generator = getattr(random, "_bit_generator", None)
+        known = COMPILED and type(self._generator) is np.random.MT19937 and _known()
+        self._words = _words_of(self._generator) if known else None
         self._room = np.empty(0, np.int64)
+        # Epochs that were drawn ahead, how many of them were made, and how it was before.
+        self._drawn = self._used = 0
+        self._before: Any = None
 
     def draw(self, epochs: int) -> np.ndarray:
         """Those of the next epochs (epochs · rows,), until the next call."""
+        self.take_back()
+        if epochs > 1:
+            self._before, self._drawn = (self._order.copy(), self._state()), epochs
+        return self._draw(epochs)
+
+    def use(self, epochs: int) -> None:
+        """So many of the epochs that were drawn have been made."""
+        self._used += epochs
+
+    def take_back(self) -> None:
+        """Leave the random state as if the orders that were not used had not been drawn."""
+        if self._used < self._drawn:
+            self._order, state = self._before
+            self._set_state(state)
+            self._draw(self._used)
+        self._drawn = self._used = 0
+
+    def _draw(self, epochs: int) -> np.ndarray:
         wanted = epochs * len(self._order)
         if len(self._room) < wanted:
             self._room = np.empty(wanted, np.int64)
         drawn = self._room[:wanted]
-        _shuffle(drawn, self._order, self._random)
+        if self._words is not None:
+            with self._generator.lock:
+                mersenne.shuffles(drawn, self._order, self._words)
+        else:
+            for one in drawn.reshape(-1, len(self._order)):
+                self._random.shuffle(self._order)
+                one[:] = self._order
         return drawn
 
+    def _state(self) -> Any:
+        """That of the generator; NumPy takes 30 µs to tell it."""
+        words = self._words
+        return self._random.get_state(legacy=False) if words is None else words.copy()
 
-def _shuffle(drawn: np.ndarray, order: np.ndarray, random: np.random.RandomState) -> None:
-    generator = getattr(random, "_bit_generator", None)
-    if COMPILED and type(generator) is np.random.MT19937 and _known():
-        with generator.lock:
-            mersenne.shuffles(drawn, order, _words_of(generator))
-        return
-    for one in drawn.reshape(-1, len(order)):
-        random.shuffle(order)
-        one[:] = order
+    def _set_state(self, state: Any) -> None:
+        if self._words is None:
+            self._random.set_state(state)
+        else:
+            self._words[:] = state
 
 
 def _words_of(generator: np.random.MT19937) -> np.ndarray:

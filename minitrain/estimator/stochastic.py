@@ -1,8 +1,8 @@
-"""Fitting by mini-batches: epochs in chunks between which nothing has to be decided.
+"""Fitting by mini-batches: epochs in chunks between which Python has nothing to decide.
 
 scikit-learn decides after every epoch.  Coming back to Python after every epoch of a tiny network
-would cost more than the epoch, so as many epochs are made in one call as cannot end the fit: with
-``n_iter_no_change=10`` and an improvement in the last epoch, that is eleven.
+would cost more than the epoch, so the compiled loop counts those without improvement, and comes
+back when they are too many, or after 50 ms.
 """
 
 import time
@@ -29,8 +29,7 @@ from .warning import warn
 
 _IN_ORDER = np.empty(0, np.int64)
 _NOTHING_MOVED = Moved(np.empty(0, np.int64), np.empty((0, 0)))
-_EPOCHS = 100  # of a chunk, at most: Ctrl-C loses no more
-_ORDERS = 1 << 20  # numbers of rows' orders that are drawn ahead
+_ORDERS = 1 << 17  # numbers of rows' orders that are drawn ahead: 1 MB
 
 
 class Fit:
@@ -136,6 +135,10 @@ class Fit:
             self._absorb()
             warn("Training interrupted by user.")
             reason = "interrupted"
+        finally:
+            # One that is the user's own; that of a seed ends with this fit.
+            if self._orders and type(e.random_state) is not int:
+                self._orders.take_back()
         self._patience.restore()
         e._optimizer_state = (self._optimizer.name, self._engine.state, self._rate.value)
         return reason
@@ -143,14 +146,15 @@ class Fit:
     def _chunk(self, limit: int) -> str | None:
         e, engine = self._estimator, self._engine
         n = len(engine.data.X)
-        epochs = 1 if self._every_epoch else self._patience.safe_epochs()
-        epochs = int(min(epochs, limit - e.n_iter_, max(1, _ORDERS // n), _EPOCHS))
+        epochs = 1 if self._every_epoch else engine.epochs_at_once
+        epochs = min(epochs, limit - e.n_iter_, max(1, _ORDERS // n))
         self._hooks.begin_epoch()
         # In the attribute before it runs, so that what is done is not lost to Ctrl-C.
         engine.record = engine.record[:0]
         rates, moved = self._rates(epochs)
         self._last_rates = rates[engine.steps - 1 :: engine.steps]
-        engine.run(epochs, self._orders.draw(epochs) if self._orders else _IN_ORDER, rates, moved)
+        orders = self._orders.draw(epochs) if self._orders else _IN_ORDER
+        engine.run(epochs, orders, rates, moved, self._patience.limits)
         self._absorb()
         return self._decide(limit)
 
@@ -171,22 +175,22 @@ class Fit:
         count, history = len(record), e.history_
         if not count:  # interrupted before its first epoch was over
             return
-        rows = record.tolist()
-        losses = [row[LOSS] for row in rows]
+        if self._orders:
+            self._orders.use(count)
         began = history["seconds"][-1] if e.n_iter_ else 0.0
         e.n_iter_ += count
         e.t_ += count * len(self._engine.data.X)
         e.loss_curve_ += list(record[:, LOSS])  # NumPy's numbers, as scikit-learn's
         e.loss_ = e.loss_curve_[-1]
-        history["loss"] += losses
+        history["loss"] += record[:, LOSS].tolist()
         history["learning_rate"] += self._last_rates[:count].tolist()
-        history["gradient_norm"] += [row[GRADIENT_NORM] for row in rows]
+        history["gradient_norm"] += record[:, GRADIENT_NORM].tolist()
         # What is to be said or measured after each epoch comes in chunks of one.
         if e.verbose:
             print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
         if self._score is not None:
             self._note_score(history)
-        self._patience.note(losses)
+        self._patience.note()
         if self._course is not None:
             self._course.note({name: values[-1] for name, values in history.items() if values})
         now = time.perf_counter() - self._began
@@ -218,7 +222,7 @@ class Fit:
             if stops:
                 reason = "converged: " + self._patience.message
             else:
-                e._no_improvement_count = 0
+                self._patience.begin_anew()
         if self._rate.value != before:
             # scikit-learn's velocity has the rate in it, ours has not.
             slots = self._engine.state.arrays.slots

@@ -5,40 +5,47 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import epoch
 from ..model import MLP
 
 
 class Patience:
-    """Counts epochs without improvement as scikit-learn does, in the estimator's attributes."""
+    """Counts epochs without improvement as scikit-learn does, in the estimator's attributes.
+
+    ``limits`` are what the compiled loop counts by where the loss is watched, so that it need not
+    come back after every epoch; a score is counted here, as a loss of the other sign.
+    """
 
     def __init__(self, estimator: Any, mlp: MLP, watches_score: bool) -> None:
         self._estimator, self._mlp, self._watches_score = estimator, mlp, watches_score
         self._best = [array.copy() for array in self._numbers()] if watches_score else None
+        best = estimator.best_validation_score_ if watches_score else estimator.best_loss_
+        best = np.inf if best is None else -best if watches_score else best
+        self._limits = epoch.Patience(
+            float(estimator.tol), float(estimator.n_iter_no_change),
+            np.array([best, estimator._no_improvement_count, 0.0]),
+        )  # fmt: skip
+        self.limits = epoch.ENDLESS if watches_score else self._limits
 
-    def safe_epochs(self) -> float:
-        """So many epochs can be made before the first after which the fit might have to end."""
-        e = self._estimator
-        return max(1, e.n_iter_no_change + 1 - e._no_improvement_count)
-
-    def note(self, losses: list[float]) -> None:
-        """Take the losses of the newest epochs, or the newest one's score, into account."""
-        e = self._estimator
-        count, tol = e._no_improvement_count, e.tol
+    def note(self) -> None:
+        """Take over what was counted, and the newest epoch's score."""
+        e, seen = self._estimator, self._limits.seen
         if self._watches_score:
-            score, best = e.validation_scores_[-1], e.best_validation_score_
-            count = count + 1 if score < best + tol else 0
-            if score > best:
+            score = e.validation_scores_[-1]
+            if score > -seen[epoch.BEST]:
                 e.best_validation_score_ = score
                 assert self._best is not None
                 for best_one, now in zip(self._best, self._numbers(), strict=True):
                     best_one[:] = now
+            epoch.note_loss(self._limits, -score)
         else:
-            best = e.best_loss_
-            for loss in losses:
-                count = count + 1 if loss > best - tol else 0
-                best = min(best, loss)
-            e.best_loss_ = np.float64(best)
-        e._no_improvement_count = count
+            e.best_loss_ = seen[epoch.BEST]
+        e._no_improvement_count = int(seen[epoch.SINCE])
+
+    def begin_anew(self) -> None:
+        """Forget how many epochs brought nothing."""
+        self._limits.seen[[epoch.SINCE, epoch.OVER]] = 0.0
+        self._estimator._no_improvement_count = 0
 
     def _numbers(self) -> list[np.ndarray]:
         """All that prediction depends on: parameters, and what batch normalisation has kept."""
@@ -51,7 +58,7 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        return self._estimator._no_improvement_count > self._estimator.n_iter_no_change
+        return bool(self._limits.seen[epoch.OVER])
 
     @property
     def message(self) -> str:

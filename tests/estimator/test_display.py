@@ -24,6 +24,21 @@ def test_training_curves(classes):
     matplotlib.pyplot.close("all")
 
 
+def test_scales_and_labels_say_what_is_seen(classes):
+    X, y = classes
+    short = mt.MLPClassifier((8,), max_iter=5).fit(X, y, X_val=X, y_val=y)
+    display = mt.TrainingCurveDisplay.from_estimator(short)
+    labels = [ax.get_ylabel() for ax in display.axes_]
+    assert labels == ["loss", "validation score", "learning rate"]
+    assert display.axes_[0].get_yscale() == "linear"
+    assert display.axes_[-1].get_xlabel() == "epoch"
+    steep = mt.MLPClassifier((8,), solver="lbfgs", alpha=0, max_iter=50).fit(X, y)
+    display = mt.TrainingCurveDisplay.from_estimator(steep)
+    assert display.axes_[0].get_yscale() == "log"
+    assert display.axes_[-1].get_xlabel() == "iteration"
+    matplotlib.pyplot.close("all")
+
+
 def test_decision_boundary_of_scikit_learn(classes):
     from sklearn.inspection import DecisionBoundaryDisplay
 

@@ -283,3 +283,8 @@ def test_metadata_routing(classes):
     with sklearn.config_context(enable_metadata_routing=True):
         estimator = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         cross_validate(estimator, X, y, params={"sample_weight": np.ones(90)}, cv=2)
+
+
+def test_layers_of_half_units_are_named(classes):
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes: \[3.5\]; accepted: whole numbers"):
+        mt.MLPClassifier((3.5,)).fit(*classes)

@@ -24,6 +24,21 @@ def test_orders_are_those_of_scikit_learn(compiled, monkeypatch):
         for drawn in orders.draw(epochs).reshape(epochs, 40):
             order = shuffle(order, random_state=theirs)
             np.testing.assert_array_equal(drawn, order)
+        orders.use(epochs)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_orders_that_are_not_used_are_drawn_again(compiled, monkeypatch):
+    monkeypatch.setattr(randomness, "COMPILED", compiled and COMPILED)
+    randoms = [np.random.RandomState(5), np.random.RandomState(5)]
+    ahead, alone = (randomness.Orders(40, random) for random in randoms)
+    expected = [alone.draw(1).copy() for _ in range(5)]
+    np.testing.assert_array_equal(ahead.draw(9)[: 2 * 40].reshape(2, 40), expected[:2])
+    ahead.use(2)
+    np.testing.assert_array_equal(ahead.draw(700)[: 3 * 40].reshape(3, 40), expected[2:])
+    ahead.use(3)
+    ahead.take_back()
+    assert randoms[0].randint(1 << 31) == randoms[1].randint(1 << 31)
 
 
 def test_another_generator_than_mersenne(classes):
@@ -35,13 +50,22 @@ def test_another_generator_than_mersenne(classes):
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
 
 
-def test_a_given_random_state_goes_on_as_after_scikit_learn(classes):
-    left = []
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_iter": 7},
+        {"tol": 1e-2, "n_iter_no_change": 2, "max_iter": 500},  # ends between two returns
+        {"solver": "sgd", "learning_rate": "adaptive", "tol": 1e-2, "n_iter_no_change": 2},
+    ],
+)
+def test_a_given_random_state_goes_on_as_after_scikit_learn(options, classes):
+    left, epochs = [], []
     for kind in (mt.MLPClassifier, neural_network.MLPClassifier):
         random = np.random.RandomState(2)
-        kind(random_state=random, max_iter=7).fit(*classes)
+        epochs.append(kind(random_state=random, **options).fit(*classes).n_iter_)
         left.append(random.randint(1 << 30, size=5))
     np.testing.assert_array_equal(*left)
+    assert epochs[0] == epochs[1]
 
 
 def test_a_fit_within_a_fit_of_the_same_seed(classes):

@@ -122,13 +122,16 @@ def test_a_failed_write_leaves_the_old_file(classes, numbers, tmp_path, monkeypa
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize("dtype, rtol, atol", [("float32", 2e-6, 1e-6), ("float64", 1e-9, 1e-12)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_numpy_source(kind, activation, classes, numbers):
-    estimator, X = fitted(kind, classes, numbers, activation=activation)
+def test_numpy_source(kind, activation, dtype, rtol, atol, classes, numbers):
+    estimator, X = fitted(kind, classes, numbers, dtype, activation)
     module = {}
     exec(estimator.to_numpy(), module)
-    np.testing.assert_allclose(module["predict"](X), output(estimator, X), rtol=1e-9, atol=1e-12)
+    got = module["predict"](X)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, output(estimator, X), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("dtype, rtol, atol", [("float32", 2e-6, 1e-6), ("float64", 1e-9, 1e-12)])
@@ -164,14 +167,16 @@ def test_a_name_that_c_does_not_take(classes, numbers):
         estimator.to_c("2x")
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_onnx(kind, activation, classes, numbers, tmp_path):
+def test_onnx(kind, activation, dtype, classes, numbers, tmp_path):
     runtime = importlib.import_module("onnxruntime")
-    estimator, X = fitted(kind, classes, numbers, "float32", activation)
+    estimator, X = fitted(kind, classes, numbers, dtype, activation)
     estimator.to_onnx(tmp_path / "model.onnx")
     session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     (got,) = session.run(None, {"X": X})
+    assert got.dtype == dtype
     np.testing.assert_allclose(got, output(estimator, X), rtol=1e-5, atol=1e-5)
 
 
