@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 from numba import float64, from_dtype, int64, types
-from numba.core.errors import NumbaError
 
 from ._jit import address_of, inline, jit
 from .access import call, read_slots, store, unpack, widest_vectors, write_slots
 from .ahead import AT_A_TIME, FAR, ask_ahead
 from .functions import slots_left, slots_read
 from .rule import Rule, Sums, Variant, code_hash
-from .scalar import for_scalars, for_vectors
+from .scalar import for_scalars, for_vectors, has_vectors
 from .sums import settle_of, tally_of, tally_of_numbers
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
@@ -186,10 +185,9 @@ def _compiled(
     def summed(terms: Callable, count: int, known: int) -> Any:
         constants = n_slots, count, _scalars(known, own_step, own_decay)
         takes = (*arrays, doubles)
-        try:
+        if has_vectors(terms):
             return compiled(tally_of, terms, *constants, takes=takes, seen=for_vectors)
-        except NumbaError:
-            return compiled(tally_of_numbers, terms, *constants, takes=takes)
+        return compiled(tally_of_numbers, terms, *constants, takes=takes)
 
     n_known = n + counts.factors
     scalars = _scalars(n_known + counts.more_factors, own_step, own_decay)

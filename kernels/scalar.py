@@ -9,6 +9,7 @@ A compiled function names the module that its source is from, and a cache file t
 script, or a module that came by pickle, can be loaded nowhere else: all name this one instead.
 """
 
+import dis
 import types
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,21 @@ def _sign(x):
     return chosen
 
 
+@simd.elementwise
+def _vector_sign(x):
+    return simd.where(x > 0.0, 1.0, simd.where(x < 0.0, -1.0, simd.where(x == 0.0, 0.0, x)))
+
+
+@simd.elementwise
+def _vector_maximum(a, b):  # nan of either, as NumPy's
+    return simd.where(a == a, simd.where(b > a, b, simd.where(b == b, a, b)), a)
+
+
+@simd.elementwise
+def _vector_minimum(a, b):
+    return simd.where(a == a, simd.where(b < a, b, simd.where(b == b, a, b)), a)
+
+
 def _numpy_with(replaced: dict) -> dict:
     """What takes the place of what: NumPy too, by one in which only these functions differ."""
     made = types.ModuleType("numpy")
@@ -50,7 +66,16 @@ def _numpy_with(replaced: dict) -> dict:
 
 
 _SCALARS = _numpy_with({np.where: where, np.sign: sign})
-_VECTORS = _numpy_with({np.where: simd.where, np.sqrt: simd.sqrt, np.absolute: simd.absolute})
+_VECTORS = _numpy_with(
+    {
+        np.where: simd.where,
+        np.sqrt: simd.sqrt,
+        np.absolute: simd.absolute,
+        np.sign: _vector_sign,
+        np.maximum: _vector_maximum,
+        np.minimum: _vector_minimum,
+    }
+)
 
 
 def for_scalars(function: Callable) -> Callable:
@@ -59,8 +84,35 @@ def for_scalars(function: Callable) -> Callable:
 
 
 def for_vectors(function: Callable) -> Callable:
-    """The same function for the vectors of simd.py; Numba refuses what they do not have."""
+    """The same function for the vectors of simd.py, if ``has_vectors``."""
     return _translated(function, _VECTORS)
+
+
+# What vectors have of Python's operators.
+_OPERATIONS = {*"+-*/<>", "+=", "-=", "*=", "/=", "<=", ">=", "=="}
+
+
+def has_vectors(function: Callable) -> bool:
+    """Whether vectors have all that this function, and those that it calls, ask of numbers.
+
+    Numba finds out, too, but only by compiling, in each process again.
+    """
+    cells = (cell.cell_contents for cell in function.__closure__ or ())
+    seen = {**function.__globals__, **dict(zip(function.__code__.co_freevars, cells, strict=True))}
+    methods = {getattr(f, "__name__", None) for f in _VECTORS} | {"abs"}
+    for step in dis.get_instructions(function):
+        if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval not in methods:
+            return False
+        if step.opname in ("BINARY_OP", "COMPARE_OP") and step.argrepr not in _OPERATIONS:
+            return False
+        if step.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
+            value = seen.get(step.argval, abs)  # a built-in function: none of them is known
+            known = any(value is f for f in _VECTORS)
+            if isinstance(value, types.FunctionType) and not known:
+                known = has_vectors(value)
+            if (callable(value) or isinstance(value, types.ModuleType)) and not known:
+                return False
+    return True
 
 
 def _translated(function: Callable, replaced: dict) -> Callable:

@@ -328,8 +328,10 @@ def test_the_limit_moves_memory_of_its_own():
     limits = script("_limits")
     assert limits.written(5, "float32").tolist() == [1] * 5
     for threads in (1, 3):
-        limits.stream(4, 1000, "float64", threads)(2)
-    assert limits.traffic(2, 10, "float32") == 280
+        limits.stream(4, 0, 1000, "float64", threads)(2)
+        limits.stream(3, 1, 1000, "float64", threads)(2)
+    assert limits.traffic(2, 0, 10, "float32") == 280  # g once, p and two slots twice
+    assert limits.traffic(3, 1, 10, "float32") == 320  # and one that is only read
 
 
 def test_pages_of_the_optimizers():

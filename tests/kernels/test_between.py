@@ -191,7 +191,7 @@ def test_phases_and_plain_steps_see_the_same_gradient():
         data = twin.as_data((X, y))
         engine = Engine(twin, data, optimizers.get("sgd", lr=0.1, **options), 8, 0.0, 1)
         nothing = epoch.Moved(np.empty(0, np.int64), np.empty((0, 0)))
-        engine.run(2, np.empty(0, np.int64), np.full(2 * engine.steps, 0.1), nothing)
+        engine.run(2, np.empty(0, np.int64), np.full(2 * engine.steps, 0.1), nothing, epoch.ENDLESS)
         fits.append(twin.parameters.copy())
     np.testing.assert_array_equal(*fits)
     assert (fits[0] != model.parameters).all()

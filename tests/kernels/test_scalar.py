@@ -1,5 +1,6 @@
 """What is replaced before a rule is compiled, and the ranges of hyperparameters."""
 
+import math
 import re
 
 import numpy as np
@@ -11,7 +12,7 @@ import minitrain as mt
 from minitrain.kernels import _jit
 from minitrain.kernels import rule as rules
 from minitrain.kernels.interval import Interval
-from minitrain.kernels.scalar import for_scalars
+from minitrain.kernels.scalar import for_scalars, has_vectors
 
 pytestmark = pytest.mark.usefixtures("own_registry")
 
@@ -41,6 +42,38 @@ def test_however_numpy_was_imported(update):
         mine.step_reference(unfused, gradient, mine.init(unfused))
     np.testing.assert_array_equal(theta, unfused)
     np.testing.assert_array_equal(np.signbit(theta), np.signbit(unfused))
+
+
+def calls_another(p, g, c):
+    return (global_numpy(p, g, c)[0] * g,)
+
+
+def calls_libm(p, g, c):
+    return (np.tanh(g),)
+
+
+def calls_what_calls_libm(p, g, c):
+    return (calls_libm(p, g, c)[0] * g,)
+
+
+@pytest.mark.parametrize(
+    "function, expected",
+    [
+        (global_numpy, True),
+        (global_names, True),
+        (local_numpy(), True),
+        (calls_another, True),
+        (lambda p, g, c: (np.sqrt(np.abs(g)), np.maximum(g, p) - np.minimum(p, g)), True),
+        (calls_libm, False),
+        (calls_what_calls_libm, False),
+        (lambda p, g, c: (abs(g),), False),
+        (lambda p, g, c: (g ** c[0],), False),
+        (lambda p, g, c: (np.where(g != p, g, p),), False),
+        (lambda p, g, c: (math.sqrt(c[0]) * g,), False),
+    ],
+)
+def test_what_vectors_have(function, expected):
+    assert has_vectors(function) is expected
 
 
 @pytest.mark.compiled

@@ -127,10 +127,10 @@ def test_terms_that_are_computed_in_vectors(which, own_registry):
 
     def terms(p, g, c):
         (one,) = c
-        return one / p, np.where(g > p, np.sqrt(np.abs(g)), -g)
+        return one / p, np.where(g > p, np.sqrt(np.abs(g)), -g), np.maximum(p * np.sign(g), one)
 
-    def factors(c, inverse, chosen):
-        return inverse, chosen
+    def factors(c, inverse, chosen, larger):
+        return inverse, chosen + larger
 
     def coefficients(t):
         return (1.0,)
@@ -144,7 +144,8 @@ def test_terms_that_are_computed_in_vectors(which, own_registry):
     for size in (1, 7, 8, 9, 31):
         theta = np.full(size, 2.0)
         gradient = np.where(np.arange(size) % 2, 4.0, -4.0)
-        step = size / 2 + 2.0 * (size // 2) + 4.0 * (size - size // 2)
+        positive, negative = size // 2, size - size // 2
+        step = size / 2 + (2.0 * positive + 4.0 * negative) + (2.0 * positive + 1.0 * negative)
         getattr(mine, which)(theta, gradient, mine.init(theta))
         np.testing.assert_array_equal(theta, 2.0 - step)
 

@@ -134,17 +134,6 @@ def test_a_rule_that_has_been_replaced_keeps_its_code():
     assert pickle.loads(sent) is received, "or every task would compile it again"
 
 
-def test_a_rule_of_the_user_under_a_name_of_the_library_is_not_taken_for_it():
-    adam = rules.get("adam")
-
-    @mt.rule("adam", lr=0.5)
-    def update(p, g, c):
-        return (g,)
-
-    assert pickle.loads(pickle.dumps(update)) is update
-    assert pickle.loads(pickle.dumps(adam)) is adam
-
-
 def test_a_derived_rule_of_the_user():
     fast = rules.get("adam").derive("fast_adam", title="FastAdam", paper="", doc="", lr=1.0)
     sent = pickle.dumps(fast)
