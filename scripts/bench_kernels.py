@@ -10,16 +10,15 @@ only reads, such as the first weights); the limit beside it is what this machine
 run, at the same size, with the same mix of reads and writes, on as many cores.  Rules that need
 sums (LARS, Prodigy) are held to one pass, too, though they must make two.  The peers: the same rule
 in NumPy; torch's loop over tensors, its foreach and, where there is one, its fused kernel; optax
-under jit.  All are timed in turn, round by round, and a ratio is the median over the rounds.  A
-round begins with a rest: the threads of torch and optax go on spinning for some milliseconds, on
-the core that a shared step's helper has.  And each warms up: threads wake, and caches fill.
+under jit.  All are timed in turn, round by round, and a ratio is the median over the rounds.  Each
+warms up for longer than the one before goes on: the threads of torch and optax spin for some
+milliseconds, and a core that was idle is slow for ten.
 """
 
 import argparse
 import json
 import os
 import statistics
-import time
 from functools import cache
 
 from _environment import ensure
@@ -42,7 +41,7 @@ TIMES_TORCH = {10**3: 10.0, 10**4: 10.0, 10**5: 3.0}
 TIMES_ANY, SHARE = 0.97, {5 * 10**7: 0.9}
 
 SIDE_BY_SIDE = 10**7  # parameters up to which all contenders fit into memory at once
-REST = 0.02  # seconds
+WARM_UP = 6  # times as long as it is measured
 
 NAMES = {"numpy": "NumPy", "torch": "torch's best", "optax jit": "optax"}
 
@@ -142,7 +141,7 @@ def measure(rule, size, options, torch, optax):
     times, ratios = {"fused": []}, {}
     others = contenders(optimizer, threads, start, gradient, torch, optax)
     for group in [dict(others)] if size <= SIDE_BY_SIDE else ({name: s} for name, s in others):
-        found = in_turn({"fused": fused, **group}, options, shared=threads > 1)
+        found = in_turn({"fused": fused, **group}, options)
         times["fused"] += found.pop("fused")
         for name, values in found.items():
             times[name] = values
@@ -183,17 +182,15 @@ def drawn(size, dtype):
     return [aligned(random.standard_normal(size, dtype=dtype)) for _ in range(2)]
 
 
-def in_turn(steps, options, shared):
+def in_turn(steps, options):
     """The seconds of each step, so many times, one after the other; of slow ones a few times."""
     calls = {name: calls_for(step, options.seconds) for name, step in steps.items()}
     slow = max(seconds(step, 1) for step in steps.values()) > 0.1
     times = {name: [] for name in steps}
     for _ in range(max(3, options.pairs // 3) if slow else options.pairs):
-        if shared:
-            time.sleep(REST)
         for name, step in steps.items():
             if calls[name] > 1:
-                seconds(step, max(1, calls[name] // 4))
+                seconds(step, WARM_UP * calls[name])
             times[name].append(seconds(step, calls[name]))
     return times
 
