@@ -230,6 +230,19 @@ def test_threads_do_not_change_the_result(classes):
     same(*fits)
 
 
+def test_threads_lose_patience_together(classes):
+    def fit(threads):
+        estimator = mt.MLPClassifier(
+            (60,), tol=0.05, n_iter_no_change=3, random_state=0, threads=threads
+        )
+        return estimator.fit(*classes)
+
+    one, two = fit(1), fit(2)
+    assert one.stop_reason_.startswith("converged")
+    assert one.n_iter_ == two.n_iter_ < 100
+    same(one, two)
+
+
 @pytest.mark.parametrize("n_jobs, most", [(1, 1), (2, 2), (-1, 4), (None, 4)])
 def test_n_jobs_is_a_limit(n_jobs, most, classes, monkeypatch):
     asked = []
