@@ -40,7 +40,7 @@ class Orders:
 
     def __init__(self, rows: int, random: np.random.RandomState) -> None:
         self._order, self._random = np.arange(rows), random
-        self._generator = getattr(random, "_bit_generator", None)
+        self._generator: Any = getattr(random, "_bit_generator", None)
         known = COMPILED and type(self._generator) is np.random.MT19937 and _known()
         self._words = _words_of(self._generator) if known else None
         self._room = np.empty(0, np.int64)
