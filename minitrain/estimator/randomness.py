@@ -93,8 +93,8 @@ class Orders:
             self._words[:] = state
 
 
-def _words_of(generator: np.random.MT19937) -> np.ndarray:
-    """The memory that its state is in."""
+def _words_of(generator: Any) -> np.ndarray:
+    """The memory that an MT19937 keeps its state in."""
     kind = ctypes.c_uint32 * (mersenne.WORDS + 1)
     state: Any = kind.from_address(generator.ctypes.state_address)
     return np.frombuffer(state, np.uint32)
