@@ -14,7 +14,10 @@ from ._jit import COMPILED
 _BITS = {np.float32: np.int32, np.float64: np.int64}
 # A float's bits, taken as an integer, grow with its logarithm: a third of them, from this number,
 # are the bits of about x^(-1/3), 3.5 % off at most.  A refinement leaves h⁴/7 of h = 1 - x y³.
-_MAGIC = {np.float32: 1419967116.0, np.float64: 6142909891733356544.0}
+_MAGIC = {
+    np.float32: 4 / 3 * (127 - 0.049625) * 2.0**23,
+    np.float64: 4 / 3 * (1023 - 0.049625) * 2.0**52,
+}
 _REFINEMENTS = {np.float32: 1, np.float64: 2}
 # Below the first number a float has too few bits for that: there x·s³ takes its place.
 _SMALL = {np.float32: (2.0**-100, 2.0**-16), np.float64: (2.0**-1000, 2.0**-32)}

@@ -150,6 +150,12 @@ class Rule:
         return [float(values[RATE if name == BASE_RATE else name]) for name in self.takes]
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether its update is in this library."""
+        update = next(iter(self.variants.values())).update
+        return update.__module__.startswith(f"{__package__}.rules.")
+
+    @property
     def rate_at(self) -> int:
         """Where the inputs hold the rate of the step; -1 if they do not."""
         return self.takes.index(RATE) if RATE in self.takes else -1
@@ -290,15 +296,10 @@ def _register(made: Rule) -> Rule:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", made.name):
         raise ValueError(f"name: {made.name!r} is not of the form lower_case_with_digits")
     known = _registry.get(made.name)
-    if known is not None and _is_ours(known) and not _is_ours(made):
+    if known is not None and known.is_built_in and not made.is_built_in:
         raise ValueError(f"name: {made.name!r} is an optimizer of minitrain's; choose another one")
     _registry[made.name] = made  # a notebook cell that runs again replaces its rule
     return made
-
-
-def _is_ours(made: Rule) -> bool:
-    update = next(iter(made.variants.values())).update
-    return update.__module__.startswith(f"{__package__}.rules.")
 
 
 def _pass_on(t, *values):

@@ -228,7 +228,7 @@ def serve(mailbox, thread, looks):  # compiled alone
     """Help with each job, until there was none for so many looks; then this helper is asleep.
 
     It says so itself: back in Python it might wait long for the GIL, and be counted upon.  Who
-    leads may have another job soon: a large step in phases adds its sums up for a millisecond.
+    leads may have another job soon: a large step in phases adds its sums up for longer than that.
     """
     idle, last = 0, np.int64(0)
     while idle < looks or load_atomic(mailbox, LEADING) > 0:

@@ -14,7 +14,8 @@ from .kernels.fuse import NONE, Counts, Fused, State
 from .kernels.matrix import MatrixRule
 from .kernels.matrix import get as get_rule
 from .model import Block
-from .optimizer import Optimizer, OptimizerState, check_flat, check_step, look_ahead, ranges_of
+from .optimizer import Optimizer
+from .optimizer_state import OptimizerState, check_flat, check_step, look_ahead, ranges_of
 
 _POSSIBLE = {"l1", "noise", "noise_decay", "noise_seed", "centralize", "clip_value", "clip_norm",
              "clip_global_norm", "layer_lr"}  # fmt: skip

@@ -1,59 +1,26 @@
 """An optimizer: an update rule with its hyperparameters; its state is a value of its own."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import modifiers, phases, sharing
 from .hyperparameters import complete
+from .inquiry import count, try_out
 from .kernels import epoch, fuse, quick, reference
 from .kernels import rules as _rules  # noqa: F401 - registers the built-in ones
 from .kernels._jit import COMPILED
 from .kernels.memory import aligned_zeros
-from .kernels.phases import Phased
 from .kernels.plan import UNSHARED, plan_of
 from .kernels.quick import ASLEEP, REFUSED
 from .kernels.rule import Rule
 from .kernels.rule import get as get_rule
 from .kernels.sharing import descend_taker
 from .model import Block
+from .optimizer_state import OptimizerState, check_flat, check_step, look_ahead, ranges_of
 
 _LINE_NUMBERS = 16  # slots are padded to whole cache lines
-
-
-@dataclass
-class OptimizerState:
-    """What an optimizer remembers between steps: ``t`` steps taken, and the kernels' arrays.
-
-    ``slots[name]`` is (P,), in the layout of the parameters.  ``point`` (P,) is where gradients are
-    taken, kept by who trains on, if the model has other weights to show.
-    """
-
-    t: int
-    arrays: fuse.State
-    names: tuple[str, ...]
-    size: int
-    phased: Phased
-    matrices: Sequence[tuple[tuple[int, ...], dict[str, Any]]] = ()  # of a matrix rule
-    point: np.ndarray | None = None
-    maker: Any = field(default=None, repr=False, compare=False)  # the optimizer that it is for
-    # For quick steps: the plan, where it stands, the kernel that is handed it, and the optimizer
-    # and the arrays that this is true of.
-    _plan: Any = field(default=None, init=False, repr=False, compare=False)
-    _place: int = field(default=0, init=False, repr=False, compare=False)
-    _quick: Any = field(default=None, init=False, repr=False, compare=False)
-    _planner: Any = field(default=None, init=False, repr=False, compare=False)
-    _planned: Any = field(default=None, init=False, repr=False, compare=False)
-
-    def __getstate__(self) -> dict[str, Any]:  # a copy's arrays stand elsewhere
-        fresh = {"_plan": None, "_place": 0, "_quick": None, "_planner": None, "_planned": None}
-        return {**vars(self), **fresh}
-
-    @property
-    def slots(self) -> dict[str, np.ndarray]:
-        return {n: self.arrays.slots[i][: self.size] for i, n in enumerate(self.names)}
 
 
 class Optimizer:
@@ -90,9 +57,9 @@ class Optimizer:
         self._plain = self._rule.sums is None and not (
             self.modifiers.changes_gradient or self.modifiers.lookahead or self.modifiers.sam
         )
-        if not self.rule.family and self.rule.sums is None:
-            _try_out(self.rule, variant, self.rule.inputs(values))
-        self._counts = _count(self._rule, self.variant, self._carried, self._inputs, self._kept)
+        if not self.rule.is_built_in and self.rule.sums is None:
+            try_out(self.rule, variant, self.rule.inputs(values))
+        self._counts = count(self._rule, self.variant, self._carried, self._inputs, self._kept)
 
     @property
     def name(self) -> str:
@@ -271,115 +238,5 @@ class Optimizer:
         return f"{self.rule.title}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
-def look_ahead(params: np.ndarray, state: OptimizerState) -> None:
-    """What Lookahead does after a step: every so often the weights go back a part of the way."""
-    phased = state.phased
-    if not phased.lookahead or state.t % phased.lookahead:
-        return
-    followed = [(params, phased.slow)]
-    if phased.follows >= 0:
-        followed.append((state.arrays.slots[phased.follows][: state.size], phased.slow_slot))
-    for fast, slow in followed:
-        slow += params.dtype.type(phased.lookahead_alpha) * (fast - slow)
-        fast[:] = slow
-
-
 def _restore(rule: Rule, hyperparameters: dict[str, Any]) -> Optimizer:
     return Optimizer(rule, **hyperparameters)
-
-
-def _try_out(rule: Rule, variant: Any, inputs: list[float]) -> None:
-    """A rule of one's own on arrays of two numbers, before a compiler complains in its words."""
-    two, slots = np.ones(2), len(variant.slots)
-    wanted = ", ".join(["direction", *variant.slots]) + ("" if slots else ",")
-    numbers: list[float] = [np.float64(value) for value in inputs]
-    with np.errstate(all="ignore"):
-        c = rule.evaluate(1, [np.float64(1.0)] * len(rule.carry), numbers)[0]
-        c += (np.float64(0.0),) if rule.own_decay else ()
-        try:
-            found = variant.update(two, two, *[two] * slots, c)
-        except Exception as error:
-            raise ValueError(
-                f"{rule.name}: update cannot be computed: {error}; accepted: arithmetic of arrays "
-                f"with np.where in place of if, and a c of {len(c)} numbers"
-            ) from error
-    if not isinstance(found, tuple) or len(found) != 1 + slots:
-        given = f"{len(found)} values" if isinstance(found, tuple) else type(found).__name__
-        raise ValueError(f"{rule.name}: update returns {given}; accepted: a tuple ({wanted})")
-
-
-def _count(
-    rule: Rule, variant: Any, carried: list[float], inputs: list[float], kept: list[float]
-) -> fuse.Counts:
-    """How many coefficients, terms, kept scalars and factors there are: by asking for them."""
-    with np.errstate(all="ignore"):
-        # NumPy's numbers, since 1 / 0 raises in Python's.
-        numbers: list[float] = [np.float64(value) for value in inputs]
-        before: list[float] = [np.float64(value) for value in carried]
-        c = rule.evaluate(1, before, numbers)[0]
-        if rule.sums is None:
-            return fuse.Counts(len(c), 0, 0, 0, 0, 0)
-        one = np.ones(1)
-        decay = (0.0,) if rule.own_decay else ()
-        element = (one, one, *[one] * len(variant.slots))
-        terms = variant.terms(*element, (*c, *kept, *decay))
-        values, _ = rule.sums.evaluate(c, list(map(np.float64, kept)), [np.float64(1)] * len(terms))
-        counts = fuse.Counts(len(c), len(terms), len(kept), len(values), 0, 0)
-        if rule.more_sums is None:
-            return counts
-        more = variant.more_terms(*element, (*c, *values, *decay))
-        added, _ = rule.more_sums.evaluate((*c, *values), [], [np.float64(1)] * len(more))
-        return counts._replace(more_terms=len(more), more_factors=len(added))
-
-
-def ranges_of(
-    blocks: Sequence[Block], hyper: Mapping[str, Any], layer_lr: tuple[float, ...] | None
-) -> list[tuple[tuple[int, int], tuple[float, float, float]]]:
-    """((start, stop), (lr scale, coupled decay, decoupled decay)) of each block."""
-    if layer_lr is not None and 2 * len(layer_lr) != len(blocks):
-        raise ValueError(f"layer_lr: {len(layer_lr)} factors for {len(blocks) // 2} layers")
-    ranges = []
-    for number, block in enumerate(blocks):
-        decay = hyper["weight_decay"]
-        if block.is_bias and not hyper["decay_biases"]:
-            decay = 0.0
-        scale = 1.0 if layer_lr is None else layer_lr[number // 2]
-        scales = (scale, 0.0, decay) if hyper["decoupled_weight_decay"] else (scale, decay, 0.0)
-        ranges.append(((block.start, block.stop), scales))
-    return ranges
-
-
-def check_flat(name: str, array: Any) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
-        kind = getattr(array, "dtype", type(array).__name__)
-        raise TypeError(f"{name}: {kind}; accepted: a NumPy array of float32 or float64")
-    if array.ndim != 1 or not array.flags.c_contiguous:
-        raise ValueError(
-            f"{name}: shape {array.shape}"
-            + ("" if array.flags.c_contiguous else ", not contiguous")
-            + "; accepted: a flat, contiguous array (P,)"
-        )
-
-
-def check_step(params: np.ndarray, gradient: np.ndarray, state: OptimizerState) -> None:
-    # Nearly always all is well; to find out what is not takes longer than a small step.
-    if type(params) is np.ndarray is type(gradient):
-        dtype, size = state.arrays.slots.dtype, state.size
-        if (
-            params.dtype is dtype is gradient.dtype
-            and params.shape == (size,) == gradient.shape
-            and params.flags.carray  # contiguous, aligned, writeable
-            and gradient.flags.c_contiguous
-        ):
-            return
-    for name, array in (("params", params), ("gradient", gradient)):
-        check_flat(name, array)
-        if array.size != state.size:
-            raise ValueError(f"{name}: {array.size} numbers; the state is for {state.size}")
-    if not params.flags.writeable:
-        raise ValueError("params: read-only; a step is made in place")
-    if params.dtype != gradient.dtype or params.dtype != state.arrays.slots.dtype:
-        raise TypeError(
-            f"params, gradient and state: {params.dtype}, {gradient.dtype}, "
-            f"{state.arrays.slots.dtype}; accepted: one dtype for all"
-        )

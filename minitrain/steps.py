@@ -10,7 +10,7 @@ from .kernels import epoch, evaluation, minibatch, ordering
 from .kernels.between import CLOCK
 from .kernels.layers import Workspace
 from .matrix_optimizer import MatrixOptimizer
-from .optimizer import OptimizerState
+from .optimizer_state import OptimizerState
 
 
 @cache

@@ -1,8 +1,6 @@
 """Normalization, dropout and smoothed labels in `MLP`, and in its training by `Trainer`."""
 
 import copy
-import importlib
-import os
 import pickle
 
 import numpy as np
@@ -25,15 +23,8 @@ def train(model, optimizer="adam", epochs=6, validation=UNSEEN, stopping=None, *
     return trainer.fit((X, Y), epochs, validation, stopping)
 
 
-def torch_or_skip():
-    if os.environ.get("MINITRAIN_LIVE") == "1":
-        return importlib.import_module("torch")  # missing there is a failure
-    return pytest.importorskip("torch")
-
-
 @pytest.mark.parametrize("normalization", ["layer", "batch"])
-def test_a_training_is_torchs(normalization):
-    torch = torch_or_skip()
+def test_a_training_is_torchs(normalization, torch):
     nn = torch.nn
     model = make(normalization=normalization, label_smoothing=0.1)
     kind = nn.LayerNorm if normalization == "layer" else nn.BatchNorm1d

@@ -1,6 +1,5 @@
 """Modifiers of every optimizer: against torch, against plain restatements, and fused = unfused."""
 
-import os
 import re
 
 import numpy as np
@@ -290,18 +289,6 @@ def test_layer_lr():
 
 
 # ---- against torch ----
-
-
-@pytest.fixture(scope="module")
-def torch():
-    try:
-        import torch
-    except ImportError:
-        asked = os.environ.get("CI", "").lower() in ("1", "true")
-        if asked or os.environ.get("MINITRAIN_LIVE") == "1":
-            pytest.fail("torch is missing, and CI or MINITRAIN_LIVE asks for the comparison")
-        pytest.skip("torch is not installed; the restatements above stand in for it")
-    return torch
 
 
 def torch_parameters(torch, flat):

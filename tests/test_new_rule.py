@@ -133,8 +133,8 @@ def test_names_elsewhere_are_of_libraries_that_are_known():
 
 
 @pytest.mark.parametrize("library", ["torch", "optax"])
-def test_names_elsewhere_are_there(library):
-    module = pytest.importorskip({"torch": "torch.optim", "optax": "optax"}[library])
+def test_names_elsewhere_are_there(library, live):
+    module = live({"torch": "torch.optim", "optax": "optax"}[library])
     if library == "optax":
         importlib.import_module("optax.contrib")
     for name in mt.optimizers.names():

@@ -13,7 +13,8 @@ from ..kernels._jit import COMPILED
 from ..kernels.memory import aligned_zeros
 from ..matrix_optimizer import MatrixOptimizer
 from ..model import MLP
-from ..optimizer import Optimizer, OptimizerState
+from ..optimizer import Optimizer
+from ..optimizer_state import OptimizerState
 from .objective import objective_of
 
 # One compiled call lasts about this long, so that Ctrl-C is answered soon.

@@ -1,7 +1,6 @@
 """Dropout, normalisation, smoothed labels and the solver's options, as parameters."""
 
 import importlib
-import os
 import pickle
 
 import numpy as np
@@ -177,13 +176,8 @@ def test_exports(normalization, activation, classes, tmp_path):
 
 
 @pytest.mark.parametrize("normalization", ["layer", "batch"])
-def test_torch(normalization, classes):
-    if os.environ.get("MINITRAIN_LIVE") == "1":
-        torch = importlib.import_module("torch")  # missing there is a failure
-    else:
-        torch = pytest.importorskip("torch")
-    from torch import nn
-
+def test_torch(normalization, classes, torch):
+    nn = torch.nn
     X, y = classes
     fit = make(normalization=normalization).fit(X, y)
     kind = nn.LayerNorm if normalization == "layer" else nn.BatchNorm1d

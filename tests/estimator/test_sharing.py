@@ -3,7 +3,6 @@
 import ctypes
 import importlib
 import json
-import os
 import shutil
 import subprocess
 
@@ -180,13 +179,8 @@ def test_onnx(kind, activation, dtype, classes, numbers, tmp_path):
     np.testing.assert_allclose(got, output(estimator, X), rtol=1e-5, atol=1e-5)
 
 
-def test_torch(classes, numbers):
-    if os.environ.get("MINITRAIN_LIVE") == "1":
-        torch = importlib.import_module("torch")  # missing there is a failure
-    else:
-        torch = pytest.importorskip("torch")
-    from torch import nn
-
+def test_torch(classes, numbers, torch):
+    nn = torch.nn
     estimator, X = fitted("three", classes, numbers, activation="gelu")
     model = nn.Sequential(
         nn.Linear(5, 7), nn.GELU(), nn.Linear(7, 4), nn.GELU(), nn.Linear(4, 3), nn.Softmax(1)

@@ -3,9 +3,7 @@
 What was dropped is read from the workspace, so that torch can drop the same.
 """
 
-import importlib
 import itertools
-import os
 
 import numpy as np
 import pytest
@@ -53,13 +51,6 @@ def masks_of(model, work, rows=ROWS):
         r, j = np.indices((rows, O))
         found.append(work.numbers[at(work, work.plan[l], work.plan[l, MASK], r, j)])
     return found
-
-
-@pytest.fixture(scope="module")
-def torch():
-    if os.environ.get("MINITRAIN_LIVE") == "1" or os.environ.get("CI", "").lower() == "true":
-        return importlib.import_module("torch")  # missing there is a failure
-    return pytest.importorskip("torch")
 
 
 @pytest.mark.compiled

@@ -3,9 +3,7 @@
 Every check goes through ``MLP.loss_and_gradient``, whatever kernels are behind it.
 """
 
-import importlib.util
 import math
-import os
 
 import numpy as np
 import pytest
@@ -165,19 +163,6 @@ def test_permuted_units_permute_the_gradient(activation, problem):
     loss_after, gradient_after = model.loss_and_gradient(X, y)
     assert loss_after == pytest.approx(loss, rel=1e-14)
     np.testing.assert_allclose(gradient_after, permute(gradient), rtol=1e-12, atol=1e-15)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    if importlib.util.find_spec("torch") is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(
-                "CI compares with torch, but torch is not installed: pip install -e .[live]"
-            )
-        pytest.skip("torch is not installed (pip install -e '.[live]' compares with it)")
-    import torch
-
-    return torch
 
 
 @compiled_only

@@ -3,7 +3,6 @@
 import importlib.util
 import inspect
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -134,18 +133,6 @@ def test_the_tolerance_sees_a_wrong_eps():
 
 
 # ---- live, where torch is installed; where it must be, these fail instead of being skipped ----
-
-
-@pytest.fixture(scope="module")
-def torch():
-    try:
-        import torch
-    except ImportError:
-        asked = os.environ.get("CI", "").lower() in ("1", "true")
-        if asked or os.environ.get("MINITRAIN_LIVE") == "1":
-            pytest.fail("torch is missing, and CI or MINITRAIN_LIVE asks for the comparison")
-        pytest.skip("torch is not installed; the golden files stand in for it")
-    return torch
 
 
 @live

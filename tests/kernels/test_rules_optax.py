@@ -2,7 +2,6 @@
 
 import importlib.util
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +68,8 @@ def test_optax_computes_something_else(case):
 
 @pytest.mark.compiled  # without the JIT the golden files suffice
 @pytest.mark.parametrize("case", [*optax_cases.CASES, *optax_cases.DIFFERENT], ids=str)
-def test_live(case):
-    if importlib.util.find_spec("optax") is None:
-        if os.environ.get("MINITRAIN_LIVE_OPTAX") == "1":
-            pytest.fail("optax is missing, and MINITRAIN_LIVE_OPTAX asks for the comparison")
-        pytest.skip("optax is not installed; the golden files stand in for it")
+def test_live(case, live):
+    live("optax")  # else the golden files stand in for it
     optimizer = optimizers.get(case.optimizer, **case.hyperparameters)
     expected = optax_cases.optax_trajectory(case, optimizer.hyperparameters)
     assert error(golden(case), expected) <= TOLERANCE

@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[2]
 # Rooms of one row may import the rooms of the rows above it, and no other ...
 LAYERS = [
     {"kernels", "datasets"},
-    {"inputs", "console", "sharing", "chart"},
+    {"inputs", "console", "sharing", "chart", "inquiry"},
     {
         "model",
         "loader",
         "schedule",
+        "optimizer_state",
         "optimizer",
         "optimizers",
         "history",
@@ -38,7 +39,9 @@ LAYERS = [
 # ... except within a row: (who, imports whom).
 NEIGHBOURS = {
     ("gallery", "finder"),
+    ("optimizer_state", "model"),
     ("optimizer", "model"),
+    ("optimizer", "optimizer_state"),
     ("optimizer", "modifiers"),
     ("optimizer", "phases"),
     ("optimizers", "optimizer"),
@@ -48,6 +51,7 @@ NEIGHBOURS = {
     ("matrix_optimizer", "modifiers"),
     ("matrix_optimizer", "model"),
     ("matrix_optimizer", "optimizer"),
+    ("matrix_optimizer", "optimizer_state"),
     ("matrix_optimizer", "phases"),
     ("catalogue", "lbfgs"),
     ("lbfgs", "hyperparameters"),
@@ -57,7 +61,7 @@ NEIGHBOURS = {
     ("optimizers", "lbfgs"),
     ("optimizers", "matrix_optimizer"),
     ("steps", "matrix_optimizer"),
-    ("steps", "optimizer"),
+    ("steps", "optimizer_state"),
     ("phases", "model"),
     ("phases", "modifiers"),
 }

@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import os
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +92,8 @@ NO_OPTIONS = {"optimizer", "last_epoch", "scale_fn", "scale_mode", "epochs", "st
               "max_lr", "eps"}  # fmt: skip
 
 
-def test_every_option_of_torch_is_compared():
+def test_every_option_of_torch_is_compared(torch):
     """All its schedulers, each argument with two values at least."""
-    torch = needed("torch")
     kinds = {
         name: kind
         for module in (torch.optim.lr_scheduler, torch.optim.swa_utils)
@@ -120,31 +118,21 @@ def test_parity_sees_a_wrong_schedule(golden):
 # ---- live, where torch and optax are installed; where they must be, these fail, not skip ----
 
 
-def needed(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        asked = os.environ.get("CI", "").lower() in ("1", "true")
-        if name == "torch" and (asked or os.environ.get("MINITRAIN_LIVE") == "1"):
-            pytest.fail("torch is missing, and CI or MINITRAIN_LIVE asks for the comparison")
-        pytest.skip(f"{name} is not installed; the golden files stand in for it")
-
-
 @each_case
-def test_live(case):
-    needed("torch")
+def test_live(case, live):
+    live("torch")  # else the golden files stand in for it
     assert_parity(case, cases.torch_rates(case))
 
 
 @pytest.mark.parametrize("case", cases.DIFFERENT, ids=str)
-def test_live_where_torch_differs(golden, case):
-    needed("torch")
+def test_live_where_torch_differs(golden, case, live):
+    live("torch")
     np.testing.assert_allclose(cases.torch_rates(case), golden[str(case)], atol=1e-15)
 
 
 @each_plateau
-def test_live_plateau(case):
-    needed("torch")
+def test_live_plateau(case, live):
+    live("torch")  # else the golden files stand in for it
     np.testing.assert_allclose(plateau_rates(case), cases.torch_rates(case), rtol=1e-12)
 
 
@@ -160,8 +148,8 @@ def test_inverse_square_root_is_the_formula_of_the_paper(warmup):
     np.testing.assert_allclose(ours, wanted, rtol=1e-14)
 
 
-def test_warmup_stable_decay_beside_optax():
-    optax = needed("optax")
+def test_warmup_stable_decay_beside_optax(live):
+    optax = live("optax")
     ours = schedule.get("warmup_stable_decay(steps(20), steps(30), 0.1)")(np.arange(100), 100)
     joined = optax.join_schedules(
         [
@@ -174,8 +162,8 @@ def test_warmup_stable_decay_beside_optax():
     np.testing.assert_allclose(ours, [float(joined(s)) for s in range(100)], rtol=1e-6)
 
 
-def test_cosine_with_warmup_beside_optax():
-    optax = needed("optax")
+def test_cosine_with_warmup_beside_optax(live):
+    optax = live("optax")
     joined = optax.join_schedules(
         [optax.linear_schedule(1 / 25, 1.0, 24), optax.cosine_decay_schedule(1.0, 75, 0.05)], [25]
     )
