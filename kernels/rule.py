@@ -153,7 +153,8 @@ class Rule:
     def is_built_in(self) -> bool:
         """Whether its update is in this library."""
         update = next(iter(self.variants.values())).update
-        return update.__module__.startswith(f"{__package__}.rules.")
+        # A function of exec has no module.
+        return str(update.__module__).startswith(f"{__package__}.rules.")
 
     @property
     def rate_at(self) -> int:

@@ -78,6 +78,14 @@ def test_a_rule_of_ones_own_does_not_replace_one_of_ours():
     assert rules.get("adam") is ours
 
 
+def test_what_is_built_in():
+    scope = {}
+    exec("def update(p, g, c):\n    return (g,)", scope)  # that has no module
+    assert not rule("mine", lr=0.01)(scope["update"]).is_built_in
+    assert not rule("other", lr=0.01, beta=0.9)(plain).is_built_in
+    assert rules.get("adam").is_built_in
+
+
 def test_derive_keeps_the_kernels_and_changes_defaults():
     made = rule("mine", lr=0.01, beta=0.9)(plain)
     other = made.derive("other", title="Other", paper="You", doc="Other.\n    More.", lr=0.5)
