@@ -10,7 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-from .simd import LANES, TileType, join, split
+from .llvm import join, split
+from .simd import LANES, TileType
 from .vector import first_lanes, halving, total
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)

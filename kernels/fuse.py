@@ -9,8 +9,9 @@ that one compiled training loop serves all of them:
     settle(c, kept, sums)                                         what the sums are for, float64
     look(out, theta, slots, block, c)                             the weights to evaluate
 
-The update of a rule is inlined into a loop that LLVM vectorises.  Scalars are cast to the arrays'
-dtype once, since one float64 makes the whole loop compute in float64.
+The functions of a rule are inlined into a loop over vectors, or over numbers, of which LLVM makes
+vectors.  Scalars are cast to the arrays' dtype once, since one float64 makes the whole loop compute
+in float64.
 """
 
 from collections import namedtuple
@@ -22,9 +23,8 @@ import numpy as np
 from numba import float64, from_dtype, int64, types
 
 from ._jit import address_of, inline, jit
-from .access import call, read_slots, store, unpack, widest_vectors, write_slots
-from .ahead import AT_A_TIME, FAR, ask_ahead
-from .functions import slots_left, slots_read
+from .access import call, read_slots, store, unpack
+from .descent import descend_of, descend_of_numbers
 from .rule import Rule, Sums, Variant, code_hash
 from .scalar import for_scalars, for_vectors, has_vectors
 from .sums import settle_of, tally_of, tally_of_numbers
@@ -83,33 +83,6 @@ def _scalars(n, own_step, own_decay):
         return T(scales[0]), T(scales[1]), T(0), cs
 
     return ((plain, decay), (step, both))[own_step][own_decay]
-
-
-def _descend(update, n_slots, scalars, key):
-    """For every parameter: add the coupled decay to the gradient, let the rule say the direction u,
-    and subtract the step and the decoupled decay in one rounded update, which keeps a decay that
-    the factor 1 - lr * decay rounds away."""
-
-    left, read = slots_left(update), slots_read(update, n_slots)
-
-    @jit(key=key, by_address=True)
-    def descend(theta, gradient, slots, block, scales, c, rate):
-        widest_vectors()
-        lr, coupled, decay, cs = scalars(theta, scales, c, rate)
-        far = theta.size >= FAR
-        part = AT_A_TIME if far else max(block[1] - block[0], 1)
-        for first in range(block[0], block[1], part):
-            last = min(first + part, block[1])
-            if far:
-                ask_ahead(theta, gradient, slots, first, part, read)
-            p, g, s = theta[first:last], gradient[first:last], slots[:, first:last]
-            for i in range(p.size):
-                x = p[i]
-                values = update(x, g[i] + coupled * x, *read_slots(s, i, n_slots), cs)
-                write_slots(s, i, values, 1, left)
-                p[i] = x - lr * (values[0] + decay * x)
-
-    return descend
 
 
 def _look(point, n_slots, n, key):
@@ -197,7 +170,11 @@ def _compiled(
         _advance, coefficients, n_carry, n_hyper, rate_at,
         takes=(doubles, doubles, doubles, float64, float64),
     )  # fmt: skip
-    descend = compiled(_descend, variant.update, n_slots, scalars, takes=arrays)
+    constants = n_slots, scalars
+    if has_vectors(variant.update):
+        descend = compiled(descend_of, variant.update, *constants, takes=arrays, seen=for_vectors)
+    else:
+        descend = compiled(descend_of_numbers, variant.update, *constants, takes=arrays)
     if sums is not None and variant.terms is not None:
         tally = summed(variant.terms, counts.terms, n + counts.kept)
         settle = compiled(

@@ -90,6 +90,7 @@ def for_vectors(function: Callable) -> Callable:
 
 # What vectors have of Python's operators.
 _OPERATIONS = {*"+-*/<>", "+=", "-=", "*=", "/=", "<=", ">=", "=="}
+_UNKNOWN = ("UNARY_NOT", "IS_OP", "CONTAINS_OP", "FOR_ITER")
 
 
 def has_vectors(function: Callable) -> bool:
@@ -102,6 +103,8 @@ def has_vectors(function: Callable) -> bool:
     methods = {getattr(f, "__name__", None) for f in _VECTORS} | {"abs"}
     for step in dis.get_instructions(function):
         if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval not in methods:
+            return False
+        if "JUMP" in step.opname or step.opname in _UNKNOWN:
             return False
         if step.opname in ("BINARY_OP", "COMPARE_OP") and step.argrepr not in _OPERATIONS:
             return False

@@ -34,8 +34,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import lower_builtin, models, register_model, type_callable
+
+from .llvm import intrinsic_call, join, repeat, split
+from .square_root import square_root
 
 LANES = {np.float32: 16, np.float64: 8}
 
@@ -64,35 +66,6 @@ class TileModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
         vector = ir.VectorType(_LLVM[_NUMPY[fe_type.dtype]], fe_type.lanes)
         super().__init__(dmm, fe_type, ir.ArrayType(vector, fe_type.rows))
-
-
-def split(builder, tile):
-    """The LLVM vectors of a tile's rows."""
-    return [builder.extract_value(tile, i) for i in range(tile.type.count)]
-
-
-def join(builder, vectors):
-    tile = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
-    for i, vector in enumerate(vectors):
-        tile = builder.insert_value(tile, vector, i)
-    return tile
-
-
-def repeat(builder, number, lanes):
-    """A vector with an LLVM number in all lanes."""
-    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
-    one = builder.insert_element(undefined, number, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    return builder.shuffle_vector(one, undefined, zeros)
-
-
-def intrinsic_call(builder, name, *arguments):
-    """Call an LLVM intrinsic whose result has the type of its (first) vector arguments."""
-    kind = arguments[0].type
-    name = f"llvm.{name}.v{kind.count}{kind.element.intrinsic_name}"
-    signature = ir.FunctionType(kind, [a.type for a in arguments])
-    function = cgutils.get_or_insert_function(builder.module, signature, name)
-    return builder.call(function, arguments)
 
 
 def _arithmetic(floating, integer):
@@ -158,14 +131,18 @@ def elementwise(function: Callable) -> Callable:
     return function
 
 
-def _compile_lane_by_lane(function, arity, mask=False):
+def _compile_lane_by_lane(function, arity, mask=False, of_numbers=True):
     def kind(*arguments: Any) -> Any:
-        tiles = [a for a in arguments if isinstance(a, TileType) and a.dtype != types.boolean]
+        tiles = [a for a in arguments if _is_tile(a)]
         shapes = {(t.lanes, t.rows) for t in arguments if isinstance(t, TileType)}
-        known = all(isinstance(a, TileType | types.Number) for a in arguments)
-        if tiles and known and len(shapes) == 1:
+        if not all(isinstance(a, TileType | types.Number | types.Boolean) for a in arguments):
+            return None
+        if tiles and len(shapes) == 1:
             t = tiles[0]
             return TileType(types.boolean, t.lanes, t.rows) if mask else t
+        floats = [a for a in arguments if isinstance(a, types.Float)]
+        if floats and not shapes and of_numbers:
+            return max(floats, key=lambda t: t.bitwidth)
         return None
 
     # Numba reads the typer's parameters, hence one function for each number of them.
@@ -173,29 +150,36 @@ def _compile_lane_by_lane(function, arity, mask=False):
     type_callable(function)(lambda context: typer)
 
     def lower(context, builder, signature, arguments):
-        tile = next(
-            t for t in signature.args if isinstance(t, TileType) and t.dtype != types.boolean
-        )
+        result = signature.return_type
+        tile = next(filter(_is_tile, signature.args), None) or TileType(result, 1)
         columns = []
         for t, value in zip(signature.args, arguments, strict=True):
             if isinstance(t, TileType):
-                vectors, dtype = split(builder, value), _NUMPY[t.dtype]
+                vectors, kind = split(builder, value), t.dtype
             else:
-                number = context.cast(builder, value, t, tile.dtype)
-                vectors, dtype = [repeat(builder, number, tile.lanes)] * tile.rows, None
-            columns.append([Lanes(builder, v, dtype or _NUMPY[tile.dtype]) for v in vectors])
-        return join(builder, [function(*row).value for row in zip(*columns, strict=True)])
+                kind = t if t == types.boolean else tile.dtype
+                number = context.cast(builder, value, t, kind)
+                vectors = [repeat(builder, number, tile.lanes)] * tile.rows
+            columns.append([Lanes(builder, v, _NUMPY[kind]) for v in vectors])
+        rows = [function(*row).value for row in zip(*columns, strict=True)]
+        if isinstance(result, TileType):
+            return join(builder, rows)
+        return builder.extract_element(rows[0], ir.IntType(32)(0))
 
-    for kinds in itertools.product((TileType, types.Number), repeat=arity):
-        if TileType in kinds:
+    for kinds in itertools.product((TileType, types.Number, types.Boolean), repeat=arity):
+        if TileType in kinds or of_numbers:
             lower_builtin(function, *kinds)(lower)
 
 
+def _is_tile(kind):
+    return isinstance(kind, TileType) and kind.dtype != types.boolean
+
+
 for _operator in (operator.add, operator.sub, operator.mul, operator.truediv):
-    _compile_lane_by_lane(_operator, 2)
+    _compile_lane_by_lane(_operator, 2, of_numbers=False)
 for _operator in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq):
-    _compile_lane_by_lane(_operator, 2, mask=True)
-_compile_lane_by_lane(operator.neg, 1)
+    _compile_lane_by_lane(_operator, 2, mask=True, of_numbers=False)
+_compile_lane_by_lane(operator.neg, 1, of_numbers=False)
 
 
 @elementwise
@@ -204,7 +188,7 @@ def fma(a, b, c):
     if x := _lanes_among(a, b, c):
         values = [x.beside(y).value for y in (a, b, c)]
         return Lanes(x.builder, intrinsic_call(x.builder, "fma", *values), x.dtype)
-    T = next(x.dtype.type for x in (a, b, c) if isinstance(x, np.ndarray))
+    T = _type_of(a, b, c)
     a, b, c = np.broadcast_arrays(T(a), T(b), T(c))
     return _fma32(a, b, c) if T is np.float32 else _fma64(a, b, c)
 
@@ -239,6 +223,12 @@ def _fma64(a, b, c):
     return np.array([one(*v) for v in values]).reshape(a.shape)
 
 
+def _type_of(*arguments):
+    """That of the arrays among the arguments of a twin; of numbers alone, theirs."""
+    kinds = [x.dtype for x in arguments if isinstance(x, np.ndarray)]
+    return (kinds[0] if kinds else np.result_type(*arguments)).type
+
+
 @elementwise
 def where(condition, a, b):
     """a where the condition holds, else b."""
@@ -246,8 +236,8 @@ def where(condition, a, b):
         x = _lanes_among(a, b)
         value = x.builder.select(condition.value, x.beside(a).value, x.beside(b).value)
         return Lanes(x.builder, value, x.dtype)
-    T = next(x.dtype.type for x in (a, b) if isinstance(x, np.ndarray))
-    return np.where(condition, T(a), T(b))
+    T = _type_of(a, b)
+    return np.where(condition, T(a), T(b))[()]
 
 
 @elementwise
@@ -276,7 +266,7 @@ def absolute(x):
 @elementwise
 def sqrt(x):
     if isinstance(x, Lanes):
-        return x.emit(x.dtype, lambda v: intrinsic_call(x.builder, "sqrt", v))
+        return x.emit(x.dtype, lambda v: square_root(x.builder, v))
     return np.sqrt(x)
 
 

@@ -9,7 +9,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import lower_builtin, type_callable
 
-from .simd import TileType, fma, intrinsic_call, join, repeat, split
+from .llvm import intrinsic_call, join, repeat, split
+from .simd import TileType, fma
 from .vector import (
     MEMORY,
     first_lanes,

@@ -12,7 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
-from .simd import LANES, TileType, join, repeat, split
+from .llvm import join, repeat, split
+from .simd import LANES, TileType
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -92,6 +93,19 @@ def write(builder, value, pointer, mask=None):
         _masked(builder, "store", ir.VoidType(), arguments, value.type)
 
 
+def scatter(builder, value, pointer, step, mask):
+    """Write the lanes of the mask, so many numbers apart."""
+    count, size = value.type.count, 4 if value.type.element == ir.FloatType() else 8
+    apart = ir.Constant(ir.VectorType(_I64, count), [size * lane for lane in range(count)])
+    apart = builder.mul(repeat(builder, step, count), apart)
+    start = repeat(builder, builder.ptrtoint(pointer, _I64), count)
+    places = builder.inttoptr(builder.add(start, apart), ir.VectorType(pointer.type, count))
+    name = f"llvm.masked.scatter.v{count}{value.type.element.intrinsic_name}.v{count}p0"
+    arguments = [value, places, _I32(size), mask]
+    signature = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
+    builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)
+
+
 def load(a, i, n=None, fill=0):
     """The vector at a[i:]; the lanes from n on are not read but ``fill``."""
     lanes = LANES[a.dtype.type]
@@ -159,23 +173,71 @@ def _(context):
     return kind
 
 
-def _load_slots(context, builder, signature, arguments):
-    kind, array = signature.args[0], arguments[0]
+def _row_of(context, builder, kind, array):
+    """Where a[k] begins, as a function of k."""
     array = context.make_array(kind)(context, builder, array)
     step = cgutils.unpack_tuple(builder, array.strides)[0]
     step = builder.sdiv(step, _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype))))
+    return lambda k: builder.gep(array.data, [builder.mul(step, _I64(k))])
+
+
+def _load_slots(context, builder, signature, arguments):
+    kind = signature.args[0]
     tile = vector_type(kind)
     vector = context.get_value_type(tile).element
     mask = first_lanes(builder, arguments[3], vector.count) if len(arguments) > 3 else None
+    row = _row_of(context, builder, kind, arguments[0])
     found = []
     for k in range(signature.return_type.count):
-        place = builder.add(builder.mul(step, _I64(k)), arguments[1])
-        found.append(join(builder, [read(builder, builder.gep(array.data, [place]), vector, mask)]))
+        place = builder.gep(row(k), [arguments[1]])
+        found.append(join(builder, [read(builder, place, vector, mask)]))
     return context.make_tuple(builder, signature.return_type, found)
 
 
 lower(load_slots, MEMORY, types.Integer, types.Integer)(_load_slots)
 lower(load_slots, MEMORY, types.Integer, types.Integer, types.Integer)(_load_slots)
+
+
+def store_slots(a, i, values, skip, left, n=None):
+    """Write values[skip:] to a[0, i:], a[1, i:], …, without those whose bit in ``left`` is set;
+    ``skip`` and ``left`` are literals."""
+    for k, x in enumerate(values[skip:]):
+        if not left >> k & 1:
+            store(a[k], i, np.broadcast_to(x, lanes(a)), n)
+
+
+@type_callable(store_slots)
+def _(context):
+    def kind(a, i, values, skip, left, n=None):
+        literal = isinstance(skip, types.IntegerLiteral) and isinstance(left, types.IntegerLiteral)
+        fit = isinstance(values, types.BaseTuple) and all(
+            isinstance(x, TileType | types.Number) for x in values
+        )
+        return types.none if literal and fit else None
+
+    return kind
+
+
+def _store_slots(context, builder, signature, arguments):
+    kind, tile = signature.args[0], vector_type(signature.args[0])
+    skip, left = (argument.literal_value for argument in signature.args[3:5])
+    mask = first_lanes(builder, arguments[5], tile.lanes) if len(arguments) > 5 else None
+    row = _row_of(context, builder, kind, arguments[0])
+    for k, found in enumerate(list(signature.args[2])[skip:]):
+        if left >> k & 1:
+            continue
+        value = builder.extract_value(arguments[2], skip + k)
+        if isinstance(found, TileType):
+            (value,) = split(builder, value)
+        else:
+            value = repeat(builder, context.cast(builder, value, found, tile.dtype), tile.lanes)
+        write(builder, value, builder.gep(row(k), [arguments[1]]), mask)
+    return context.get_dummy_value()
+
+
+for _more in ((), (types.Integer,)):
+    _slots = (types.Array, types.Integer, types.BaseTuple, types.Integer, types.Integer, *_more)
+    lower_builtin(store_slots, *_slots)(_store_slots)
 
 
 def store(a, i, x, n=None):

@@ -70,10 +70,44 @@ def calls_what_calls_libm(p, g, c):
         (lambda p, g, c: (g ** c[0],), False),
         (lambda p, g, c: (np.where(g != p, g, p),), False),
         (lambda p, g, c: (math.sqrt(c[0]) * g,), False),
+        (lambda p, g, c: (g if c[0] > c[1] else p,), False),
+        (lambda p, g, c: (np.where(not c[0], g, p),), False),
+        (lambda p, g, c: (np.where(g > p and g > c[0], g, p),), False),
     ],
 )
 def test_what_vectors_have(function, expected):
     assert has_vectors(function) is expected
+
+
+def of_coefficients(p, g, c):
+    a, b = c
+    larger = np.maximum(a, b)
+    return (
+        np.where(a < b, g, p) * np.sqrt(larger) + np.sign(a) * np.abs(b) + np.where(a < b, a, b),
+    )
+
+
+def of_elements(p, g, m, n, c):
+    if c[0] > c[1]:
+        return g, c[0], m
+    return p, np.where(g > m, c[1], n), g
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("values", [(0.5, 2.0), (2.0, 0.5)])
+@pytest.mark.parametrize("update", [of_coefficients, of_elements])
+def test_numbers_beside_vectors(update, values, dtype):
+    """Functions of coefficients alone, a coefficient as a slot's value, and a branch on one."""
+    made = mt.rule("mine", lr=1.0, coefficients=lambda t: values)(update)
+    mine = mt.Optimizer(made)
+    theta = np.random.default_rng(0).standard_normal(37).astype(dtype)
+    unfused, gradient = theta.copy(), theta[::-1].copy()
+    state, other = mine.init(theta), mine.init(theta)
+    for _ in range(2):
+        mine.step(theta, gradient, state)
+        mine.step_reference(unfused, gradient, other)
+    np.testing.assert_array_equal(theta, unfused)
+    np.testing.assert_array_equal(state.arrays.slots, other.arrays.slots)
 
 
 @pytest.mark.compiled

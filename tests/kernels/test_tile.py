@@ -234,3 +234,24 @@ def test_memory_of_other_types_is_refused():
     for wrong in (of_variable_height, of_variable_rows, not_square):
         with pytest.raises(numba.TypingError):
             numba.njit(wrong)(np.zeros(16, np.float32))
+
+
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_vectors_and_numbers_go_into_slots(T):
+    """Without the first of a tuple, and without the slot that is left; of a part, n lanes."""
+    L = simd.LANES[T]
+
+    @numba.njit
+    def through(slots, x, i, n):
+        a, b = vector.load(x, 0), vector.load(x, L)
+        vector.store_slots(slots, i, (b, a, b, 0.25, a), 1, 2)
+        vector.store_slots(slots, i + L, (a, b, 0.5), 1, 0, n)
+
+    x = ramp(2 * L, T)
+    for n in (0, 1, L - 1, L, L + 5):
+        slots, wanted = np.full((4, 3 * L), 77, T), np.full((4, 3 * L), 77, T)
+        through(slots[:, 1:], x, 1, n)
+        first, then = slice(2, 2 + L), slice(2 + L, 2 + L + min(n, L))
+        wanted[0, first], wanted[2, first], wanted[3, first] = x[:L], 0.25, x[:L]
+        wanted[0, then], wanted[1, then] = x[L : L + n], 0.5
+        np.testing.assert_array_equal(slots, wanted)
