@@ -9,7 +9,7 @@ layer, and that is all it costs.
 # of the activation that follows the normalisation.  In the workspace's numbers: where the
 # standardised values (B, O), 1 / their spread (of each row or unit) and dropout's mask (B, O)
 # start, the first and the last in panels.  In its ``running``: where the means of its units start.
-KIND, FOLLOWING, HAT, SPREAD, MASK, RUNNING = range(13, 19)
+KIND, FOLLOWING, HAT, SPREAD, MASK, RUNNING = range(14, 20)
 NONE, LAYER, BATCH = range(3)
 NORMALIZATIONS = (None, "layer", "batch")
 
@@ -17,8 +17,8 @@ NORMALIZATIONS = (None, "layer", "batch")
 # product, after that of its gradient, and after the loss; whether this is training, where units
 # are dropped and a mini-batch is its own measure; the seed of dropout's random words, the steps so
 # far, and how many units of 65 536 are dropped; and how many hidden units there are.
-FORWARD, BACKWARD, LOSS, TRAINING, SEED, CLOCK, DROPPED, UNITS = range(13, 21)
-COLUMNS = 21
+FORWARD, BACKWARD, LOSS, TRAINING, SEED, CLOCK, DROPPED, UNITS = range(14, 22)
+COLUMNS = 22
 
 # ``running`` begins with the share of a label that is smoothed; then come the means and then the
 # variances that batch normalisation keeps.

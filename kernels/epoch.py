@@ -66,7 +66,7 @@ def update_weights(theta, gradient, passage, slots, scales, c, descend, rate, B,
         )
         block[0], block[1] = p[W_] + first * p[O_], p[W_] + last * p[O_]
         if last == p[I_]:
-            bias_gradient(gradient, passage, l, B)
+            bias_gradient(gradient, passage, l, B, team.thread)
             if alike:
                 block[1] += p[NB_]
         call(descend, (theta, gradient, slots, block, W_scales, c, rate))

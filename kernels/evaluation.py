@@ -5,11 +5,11 @@ import numpy as np
 from ._jit import inline, jit
 from .between import FORWARD
 from .fuse import call
-from .gemm import Panels
 from .layers import B_, I_, O_, SIZE, W_, Y_, bias_gradient, layer_product, weight_gradient
 from .minibatch import Team, into_panels, out_of_panels, summed
 from .objective import DECAY
 from .objective import LOSS as PENALTY
+from .panels import Panels
 from .threads import meet, places
 from .vector import address
 
@@ -48,7 +48,7 @@ def loss_gradient(gradient, theta, work, data, rows):
     call(work.pass_batch, (theta, work, data, rows, 1, alone))
     for l in range(work.plan.shape[0] - 1):
         weight_gradient(gradient, work, l, 0, work.plan[l, I_], B)
-        bias_gradient(gradient, work, l, B)
+        bias_gradient(gradient, work, l, B, 0)
     loss = summed(work, B)[0] / B
     if work.objective.l2 != 0.0:
         call(work.penalize, (work.paid, theta, work.plan, work.objective, data.weights, rows))

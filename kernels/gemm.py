@@ -25,7 +25,8 @@ The tile begins as the bias and goes through the activation (or the gradient of 
 stored.  If there are more than 128 terms in each sum, it is stored after 128, and loaded again.
 
 Every number is the same chain of fma, k = 0, 1, 2, …, whatever the tile, the block, the thread or
-the processor, so results are the same bits everywhere.
+the processor, so results are the same bits everywhere.  (An output layer of few outputs is another
+story: narrow.py.)
 
 Measured (scripts/bench_products.py; a core with two 512-bit fma units, float32, GFLOP/s):
 
@@ -38,118 +39,77 @@ Measured (scripts/bench_products.py; a core with two 512-bit fma units, float32,
 On a processor with 16 registers (AVX2) the tile has 4 rows, of two registers each.
 """
 
-from collections import namedtuple
 from functools import cache
-
-import llvmlite.binding
-import numba
-from numba import from_dtype, types
 
 from . import activations as f
 from ._jit import address_of, inline, jit
+from .panels import (
+    DERIVATIVE,
+    MOST_ROWS,
+    PANEL,
+    ROWS,
+    WIDTH,
+    Matrix,
+    panel_width,
+    place,
+    product_type,
+    weight_product_type,
+)
 from .tile import load_square, load_tile, plus_outer, splat_tile, store_tile, transpose
-from .vector import lanes, load, splat, store
-
-# Element (i, j) is numbers[start + i · row + j]: W, dW, and b, whose row is 0.
-Matrix = namedtuple("Matrix", "numbers start row")
-
-# Element (i, j) is numbers[place(panels, i, j)]; what belongs to the rows of a mini-batch.
-Panels = namedtuple("Panels", "numbers start panel")
-
-# What happens to a tile before it is stored: ``code`` is that of an activation, and its derivative
-# will be computed from the pre-activations, if they are kept at ``start``, else from the result; or
-# DERIVATIVE + the code: multiply by the derivative, computed from what is there (z for GELU and
-# SiLU, else the activation's value).  It is in the numbers of the result, in panels as long.
-Epilogue = namedtuple("Epilogue", "code start")
-DERIVATIVE = 16
+from .vector import lanes, load, store
 
 DEPTH = 128  # terms of a sum that are added without a pause: a block of W takes 16 KiB
+TOGETHER = 4  # panels whose columns are summed at a time
 NEAR = 8192  # a W of so many numbers stays in the first cache as it is
 
 
-# Processors with 32 registers of 512 bits, by LLVM's names (for NUMBA_CPU_NAME).
-_AVX512 = (
-    "avx512",
-    "znver4",
-    "znver5",
-    "icelake",
-    "cascadelake",
-    "sapphirerapids",
-    "graniterapids",
-)
-
-
-def _wide():
-    name = numba.config.CPU_NAME
-    if name:
-        return any(known in name for known in _AVX512)
-    return llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-
-
-# Of a tile: rows, and vectors in each.  Of a panel: vectors in a row, anywhere.
-ROWS, WIDTH = (8, 2) if _wide() else (4, 1)
-PANEL = 2
-MOST_ROWS = 8  # panels have whole tiles of any processor, so that their size is the same on all
-
-
-@inline
-def panel_width(numbers):
-    return PANEL * lanes(numbers)
-
-
-@inline
-def place(X, i, j):
-    """Where element (i, j) of panels is."""
-    width = panel_width(X.numbers)
-    return X.start + j // width * X.panel + i * width + j % width
-
-
-def _forward_tile(width):
+def _forward_tiles(width):
     @inline
-    def tile(Y, X, W, b, Z, i, j, n, first, last, ends):
-        """Adds the terms first … last to ROWS rows of Y from row i on, n columns from j on."""
+    def tiles(Y, X, W, b, Z, begin, end, j, n, first, last, ends):
+        """Adds the terms first … last to the rows begin … end of Y, n columns from j on."""
         numbers, step = Y.numbers, panel_width(Y.numbers)
-        y = place(Y, i, j)
-        if first > 0:
-            C = load_tile(ROWS, width, numbers, y, step)
-        elif b.start < 0:
-            C = splat_tile(ROWS, width, numbers, 0.0)
-        else:
-            C = load_tile(ROWS, width, b.numbers, b.start + j, 0, n)
+        for i in range(begin, end, ROWS):
+            y = place(Y, i, j)
+            if first > 0:
+                C = load_tile(ROWS, width, numbers, y, step)
+            elif b.start < 0:
+                C = splat_tile(ROWS, width, numbers, 0.0)
+            else:
+                C = load_tile(ROWS, width, b.numbers, b.start + j, 0, n)
 
-        w = W.start
-        for p in range(first, last, step):
-            x, depth = place(X, i, p), min(step, last - p)
-            for k in range(x, x + depth // 2 * 2, 2):
-                C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
-                w += W.row
-                C = plus_outer(C, X.numbers, k + 1, step, load_tile(1, width, W.numbers, w, 0))
-                w += W.row
-            if depth % 2:
-                k = x + depth - 1
-                C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
+            w = W.start
+            for p in range(first, last, step):
+                x, depth = place(X, i, p), min(step, last - p)
+                for k in range(x, x + depth // 2 * 2, 2):
+                    C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
+                    w += W.row
+                    C = plus_outer(C, X.numbers, k + 1, step, load_tile(1, width, W.numbers, w, 0))
+                    w += W.row
+                if depth % 2:
+                    k = x + depth - 1
+                    C = plus_outer(C, X.numbers, k, step, load_tile(1, width, W.numbers, w, 0))
 
-        if not ends:
-            store_tile(numbers, y, step, C)
-            return
-        code, z = Z.code, Z.start + (y - Y.start)
-        if code == f.RELU:
-            C = f.relu_forward(C)
-        elif code == f.LEAKY_RELU:
-            C = f.leaky_relu_forward(C)
-        elif code >= DERIVATIVE + f.RELU:
-            a = load_tile(ROWS, width, numbers, z, step)
-            if code == DERIVATIVE + f.RELU:
-                C = f.relu_backward(C, a)
-            elif code == DERIVATIVE + f.LEAKY_RELU:
-                C = f.leaky_relu_backward(C, a)
-            elif code == DERIVATIVE + f.TANH:
-                C = f.tanh_backward(C, a)
-            elif code == DERIVATIVE + f.SIGMOID:
-                C = f.sigmoid_backward(C, a)
-        store_tile(numbers, z if f.TANH <= code < DERIVATIVE else y, step, C)
+            if not ends:
+                store_tile(numbers, y, step, C)
+                continue
+            code, z = Z.code, Z.start + (y - Y.start)
+            if code == f.RELU:
+                C = f.relu_forward(C)
+            elif code == f.LEAKY_RELU:
+                C = f.leaky_relu_forward(C)
+            elif code >= DERIVATIVE + f.RELU:
+                a = load_tile(ROWS, width, numbers, z, step)
+                if code == DERIVATIVE + f.RELU:
+                    C = f.relu_backward(C, a)
+                elif code == DERIVATIVE + f.LEAKY_RELU:
+                    C = f.leaky_relu_backward(C, a)
+                elif code == DERIVATIVE + f.TANH:
+                    C = f.tanh_backward(C, a)
+                elif code == DERIVATIVE + f.SIGMOID:
+                    C = f.sigmoid_backward(C, a)
+            store_tile(numbers, z if f.TANH <= code < DERIVATIVE else y, step, C)
 
-    return tile
+    return tiles
 
 
 @inline
@@ -203,7 +163,7 @@ def pack_transposed(P, W, k, j, depth, n):
             store_tile(P, i * panel_width(P) + c, panel_width(P), transpose(x))
 
 
-wide_tile, narrow_tile = _forward_tile(WIDTH), _forward_tile(1)
+wide_tiles, narrow_tiles = _forward_tiles(WIDTH), _forward_tiles(1)
 
 
 @jit(by_address=True)
@@ -216,7 +176,8 @@ def product(Y, X, W, b, Z, P, transposed, begin, end, left, right, depth):
     too.  ``P`` is room for a block: DEPTH rows of a panel's width.
     """
     L, across = lanes(Y.numbers), panel_width(Y.numbers)
-    near = not transposed and (depth * right <= NEAR or end - begin <= MOST_ROWS)
+    across_rows = transposed and W.row > 1  # of one column the transpose is as it stands
+    near = not across_rows and (depth * right <= NEAR or end - begin <= MOST_ROWS)
     for first in range(0, max(depth, 1), DEPTH):
         last = min(first + DEPTH, depth)
         ends = last == depth
@@ -226,17 +187,16 @@ def product(Y, X, W, b, Z, P, transposed, begin, end, left, right, depth):
                 block = Matrix(W.numbers, W.start + first * W.row + j, W.row)
             else:
                 block = Matrix(P, 0, across)
-                if transposed:
+                if across_rows:
                     pack_transposed(P, W, first, j, last - first, n)
                 else:
                     pack(P, W, first, j, last - first, n)
             for v in range(0, min(n, across), WIDTH * L):
                 part = Matrix(block.numbers, block.start + v, block.row)
-                for i in range(begin, end, ROWS):
-                    if n - v > L and WIDTH > 1:
-                        wide_tile(Y, X, part, b, Z, i, j + v, n - v, first, last, ends)
-                    else:
-                        narrow_tile(Y, X, part, b, Z, i, j + v, n - v, first, last, ends)
+                if n - v > L and WIDTH > 1:
+                    wide_tiles(Y, X, part, b, Z, begin, end, j + v, n - v, first, last, ends)
+                else:
+                    narrow_tiles(Y, X, part, b, Z, begin, end, j + v, n - v, first, last, ends)
             if ends:
                 if f.TANH <= Z.code < DERIVATIVE:
                     activate(Y, Z, begin, end, j, min(n, across))
@@ -244,80 +204,80 @@ def product(Y, X, W, b, Z, P, transposed, begin, end, left, right, depth):
                     chain(Y, Z, begin, end, j, min(n, across))
 
 
-def _weight_tile(width):
+def _weight_tiles(width):
     @inline
-    def tile(G, X, D, i, j, m, n, first, last):
-        """Adds the terms first … last to m rows of G from row i on, n columns from j on."""
+    def tiles(G, X, D, begin, end, j, n, first, last):
+        """Adds the terms first … last to the rows begin … end of G, n columns from j on."""
         step = panel_width(X.numbers)
-        g = G.start + i * G.row + j
-        if first == 0:
-            C = splat_tile(ROWS, width, X.numbers, 0.0)
-        else:
-            C = load_tile(ROWS, width, G.numbers, g, G.row, n, m)
-        x, d = place(X, first, i), place(D, first, j)
-        for k in range(0, (last - first) // 2 * 2 * step, 2 * step):
-            C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
-            C = plus_outer(
-                C, X.numbers, x + k + step, 1, load_tile(1, width, D.numbers, d + k + step, 0)
-            )
-        if (last - first) % 2:
-            k = (last - first - 1) * step
-            C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
-        store_tile(G.numbers, g, G.row, C, n, m)
+        d = place(D, first, j)
+        for i in range(begin, end, ROWS):
+            m, g = end - i, G.start + i * G.row + j
+            if first == 0:
+                C = splat_tile(ROWS, width, X.numbers, 0.0)
+            else:
+                C = load_tile(ROWS, width, G.numbers, g, G.row, n, m)
+            x = place(X, first, i)
+            for k in range(0, (last - first) // 2 * 2 * step, 2 * step):
+                C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
+                C = plus_outer(
+                    C, X.numbers, x + k + step, 1, load_tile(1, width, D.numbers, d + k + step, 0)
+                )
+            if (last - first) % 2:
+                k = (last - first - 1) * step
+                C = plus_outer(C, X.numbers, x + k, 1, load_tile(1, width, D.numbers, d + k, 0))
+            store_tile(G.numbers, g, G.row, C, n, m)
 
-    return tile
+    return tiles
 
 
-wide_weights, narrow_weights = _weight_tile(WIDTH), _weight_tile(1)
+wide_weights, narrow_weights = _weight_tiles(WIDTH), _weight_tiles(1)
 
 
 @jit(by_address=True)
 def weight_product(G, X, D, begin, end, columns, depth):
     """G = Xᵀ D, the rows begin … end of it, which are columns of X.
 
-    X and D are Panels of ``depth`` rows, G (·, columns) is a Matrix; ``begin`` is a multiple of
-    MOST_ROWS.  Nothing beside G is written.
+    X and D are Panels of ``depth`` rows, G (·, columns) is a Matrix; ``begin`` is a multiple of a
+    panel's width.  Nothing beside G is written.
     """
     L = lanes(X.numbers)
     for first in range(0, max(depth, 1), DEPTH):
         last = min(first + DEPTH, depth)
         for j in range(0, columns, WIDTH * L):
-            for i in range(begin, end, ROWS):
-                if columns - j > L and WIDTH > 1:
-                    wide_weights(G, X, D, i, j, end - i, columns - j, first, last)
-                else:
-                    narrow_weights(G, X, D, i, j, end - i, columns - j, first, last)
+            if columns - j > L and WIDTH > 1:
+                wide_weights(G, X, D, begin, end, j, columns - j, first, last)
+            else:
+                narrow_weights(G, X, D, begin, end, j, columns - j, first, last)
 
 
 @inline
-def column_sums(y, start, X, rows, columns):
-    """y[start + j] = X[0, j] + X[1, j] + …: the gradient of a bias."""
-    for j in range(0, columns, lanes(y)):
-        s, x = splat(y, 0.0), place(X, 0, j)
+def column_sums(y, start, X, P, rows, columns):
+    """y[start + j] = X[0, j] + X[1, j] + …: the gradient of a bias.
+
+    Some panels side by side, since a sum alone would wait for itself at each addition; ``P`` is
+    room for their sums.
+    """
+    across = panel_width(X.numbers)
+    for j in range(0, columns, TOGETHER * across):
+        n, x = min(columns - j, TOGETHER * across), place(X, 0, j)
+        panels = (n + across - 1) // across
+        s = splat_tile(TOGETHER, PANEL, P, 0.0)
         for _ in range(rows):
-            s = s + load(X.numbers, x)
-            x += panel_width(y)
-        store(y, start + j, s, columns - j)
-
-
-def matrix_type(dtype, kind=Matrix):
-    """The Numba type of a Matrix, or of Panels, of this dtype."""
-    return types.NamedTuple((types.CPointer(from_dtype(dtype)), types.int64, types.int64), kind)
+            s = s + load_tile(TOGETHER, PANEL, X.numbers, x, X.panel, across, panels)
+            x += across
+        store_tile(P, 0, across, s)
+        for k in range(0, n, lanes(y)):
+            store(y, start + j + k, load(P, k), n - k)
 
 
 @cache
 def product_address(dtype):
     """Where `product` is compiled, to be called by `fuse.call`: so it is compiled once a dtype, and
     not into each kernel that uses it.  With the JIT off, the function itself."""
-    matrix, panels = matrix_type(dtype), matrix_type(dtype, Panels)
-    epilogue = types.NamedTuple((types.int64, types.int64), Epilogue)
-    room = types.CPointer(from_dtype(dtype))
-    arguments = (panels, panels, matrix, matrix, epilogue, room, *[types.int64] * 6)
-    return address_of(product, types.void(*arguments))
+    return address_of(product, product_type(dtype))
 
 
 @cache
 def weight_product_address(dtype):
     """Where `weight_product` is compiled."""
-    matrix, panels = matrix_type(dtype), matrix_type(dtype, Panels)
-    return address_of(weight_product, types.void(matrix, panels, panels, *[types.int64] * 4))
+    return address_of(weight_product, weight_product_type(dtype))

@@ -19,21 +19,11 @@ from ._jit import inline
 from .between import COLUMNS
 from .between import LOSS as AFTER_LOSS
 from .fuse import NOTHING, call
-from .gemm import (
-    DEPTH,
-    DERIVATIVE,
-    MOST_ROWS,
-    PANEL,
-    Epilogue,
-    Matrix,
-    Panels,
-    column_sums,
-    place,
-    product_address,
-    weight_product_address,
-)
+from .gemm import DEPTH, column_sums, product_address, weight_product_address
 from .losses import loss_address
 from .memory import LINE, aligned_zeros
+from .narrow import FEW, narrow_product_address, narrow_weight_product_address, sums_in_lanes
+from .panels import DERIVATIVE, MOST_ROWS, PANEL, Epilogue, Matrix, Panels, place
 from .vector import address, lanes
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
@@ -43,12 +33,15 @@ from .vector import address, lanes
 # caller, or not at all.
 Workspace = namedtuple(
     "Workspace",
-    "numbers labels targets loss right scratch plan product weight_product row_losses pass_batch "
-    "weigh penalize running objective paid",
+    "numbers labels targets loss right scratch plan product weight_product narrow_product "
+    "narrow_weight_product row_losses pass_batch weigh penalize running objective paid",
 )
 
 # What the products ask of a workspace: to hand over all of it takes as long as a small product.
-Passage = namedtuple("Passage", "numbers scratch plan product weight_product")
+Passage = namedtuple(
+    "Passage",
+    "numbers scratch plan product weight_product narrow_product narrow_weight_product",
+)
 
 # Columns of the plan (L + 1, COLUMNS), a row per layer.  In the flat parameters: where W (I, O) and
 # b (O,) start.  In the numbers: where the panels of y (B, O), z (B, O) and dz (B, O) start, one
@@ -56,8 +49,8 @@ Passage = namedtuple("Passage", "numbers scratch plan product weight_product")
 # computed from z.  The last row is the input: its y is x (B, I).  b is the first of NB numbers
 # (normalisation has 3 O of them, see insertion.py), whose derivatives by row are in O columns of
 # panels each, from DB on: dz itself for b alone.  The weights of HEIGHT inputs are updated at a
-# time, in PARTS parts.  More columns: between.py.
-W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_, HEIGHT, PARTS = range(13)
+# time, in PARTS parts.  NARROW: whether y is from narrow.py.  More columns: between.py.
+W_, B_, I_, O_, Y_, Z_, DZ_, SIZE, CODE, NB_, DB_, HEIGHT, PARTS, NARROW = range(14)
 
 _HOT = 8192  # numbers of W whose gradient is still in the first cache when the optimizer runs
 
@@ -82,12 +75,20 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         plan.copy(),
         product_address(np.dtype(dtype)),
         weight_product_address(np.dtype(dtype)),
+        *_narrow_addresses(sizes, np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
         *(NOTHING, NOTHING, NOTHING),  # minibatch.workspace says where
         np.empty(0, dtype),
         None,
         np.zeros(2),
     )
+
+
+def _narrow_addresses(sizes, dtype):
+    """Of `narrow_product` and `narrow_weight_product`, if a layer has so few outputs."""
+    if min(sizes[1:]) > FEW:
+        return NOTHING, NOTHING
+    return narrow_product_address(dtype), narrow_weight_product_address(dtype)
 
 
 @lru_cache(maxsize=100)
@@ -115,6 +116,7 @@ def _layout(sizes, codes, rows, width):
         plan[l, [NB_, DB_]] = O, plan[l, DZ_]
         height = max(1, _HOT // O // width) * width  # some panels of x
         plan[l, [HEIGHT, PARTS]] = height, -(-I // height)
+        plan[l, NARROW] = codes[l] == f.IDENTITY and sums_in_lanes(I, O, width // PANEL)
     return plan, numbers
 
 
@@ -147,7 +149,7 @@ def layer_product(theta, work, l, backward, begin, end, left, right, thread):
         y, x, b, depth = p[Y_], q[Y_], p[B_], p[I_]
         epilogue = Epilogue(p[CODE], p[Z_])
     call(
-        work.product,
+        work.narrow_product if p[NARROW] and not backward else work.product,
         (
             Panels(numbers, y, p[SIZE]),
             Panels(numbers, x, p[SIZE]),
@@ -189,7 +191,7 @@ def weight_gradient(gradient, work, l, first, last, B):
     numbers = address(work.numbers)
     p, x = work.plan[l], work.plan[l - 1]
     call(
-        work.weight_product,
+        work.narrow_weight_product if p[O_] <= FEW else work.weight_product,
         (
             Matrix(address(gradient), p[W_], p[O_]),
             Panels(numbers, x[Y_], x[SIZE]),
@@ -203,10 +205,11 @@ def weight_gradient(gradient, work, l, first, last, B):
 
 
 @inline
-def bias_gradient(gradient, work, l, B):
+def bias_gradient(gradient, work, l, B, thread):
     """db = the sum of the rows of dz."""
     p = work.plan[l]
     length = length_of(p, p[O_], lanes(gradient))
     for q in range(p[NB_] // p[O_]):
         db = Panels(address(work.numbers), p[DB_] + q * length, p[SIZE])
-        column_sums(address(gradient), p[B_] + q * p[O_], db, B, p[O_])
+        P = address(work.scratch[thread])
+        column_sums(address(gradient), p[B_] + q * p[O_], db, P, B, p[O_])

@@ -13,7 +13,7 @@ from numba import from_dtype, types
 
 from ._jit import address_of, inline, jit
 from .elementary import exp, log, log1p, sigmoid
-from .gemm import Panels, matrix_type, panel_width, place
+from .panels import panel_width, panels_type, place
 from .simd import absolute, fma, maximum, where
 from .tile import load_square, store_tile, transpose
 from .vector import lanes, load, splat, store, total
@@ -158,7 +158,7 @@ REGRESSION = ("squared_error", "poisson")  # of numbers: no row is right or wron
 def loss_address(name, dtype):
     """Where the compiled loss of this name and dtype is: the others need not be compiled."""
     T = from_dtype(dtype)
-    panels, numbers = matrix_type(dtype, Panels), T[::1]
+    panels, numbers = panels_type(dtype), T[::1]
     labels = types.int64[::1]
     arguments = (panels, numbers, numbers, panels, labels, panels, numbers, *[types.int64] * 4)
     return address_of(LOSSES[name], types.void(*arguments))

@@ -14,9 +14,9 @@ from . import layers
 from ._jit import COMPILED, address_of, inline, jit
 from .between import BACKWARD, FORWARD
 from .fuse import call
-from .gemm import MOST_ROWS, PANEL, Panels, panel_width, place
 from .layers import I_, O_, SIZE, Y_, Passage, layer_product, output_loss
 from .objective import PLAIN, addresses_for, of_one_type
+from .panels import MOST_ROWS, PANEL, Panels, panel_width, place
 from .threads import EVEN, ODD, abort, give_back, meet, places, share, take
 from .vector import address, lanes, load, prefetch, store
 
@@ -92,7 +92,10 @@ def gather(work, data, rows, begin, end):
 
 @inline
 def passage_of(work):
-    return Passage(work.numbers, work.scratch, work.plan, work.product, work.weight_product)
+    return Passage(
+        work.numbers, work.scratch, work.plan, work.product, work.weight_product,
+        work.narrow_product, work.narrow_weight_product,
+    )  # fmt: skip
 
 
 @inline

@@ -11,8 +11,8 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from ._jit import COMPILED, address_of, inline, jit
-from .gemm import Panels, place
 from .layers import DZ_, I_, O_, SIZE, W_
+from .panels import Panels, place
 from .simd import fma
 from .vector import lanes, load, splat, total
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from ._jit import inline, jit
 from .fuse import call
-from .gemm import MOST_ROWS
 from .layers import B_, I_, NB_, O_, W_, bias_gradient, weight_gradient
 from .modifiers import add_partials, modify, square_sum
+from .panels import panel_width
 from .threads import meet, share
 
 # What the phases need, made by minitrain/phases.py.  Addresses: collect and finish (the kernels
@@ -157,7 +157,7 @@ def follow(fast, slow, phased):
 
 @inline
 def own_rows(work, l, team):
-    return share(work.plan[l, I_], MOST_ROWS, team.thread, team.threads)
+    return share(work.plan[l, I_], panel_width(work.numbers), team.thread, team.threads)
 
 
 @inline
@@ -166,7 +166,7 @@ def layer_gradient(out, work, l, B, team):
     first, last = own_rows(work, l, team)
     weight_gradient(out, work, l, first, last, B)
     if team.thread == team.threads - 1:
-        bias_gradient(out, work, l, B)
+        bias_gradient(out, work, l, B, team.thread)
 
 
 @jit(by_address=True)

@@ -5,18 +5,18 @@ small network (1 µs); each array costs.
 """
 
 from ._jit import jit
-from .gemm import Panels
 from .layers import O_, SIZE, Y_, Passage, layer_product
 from .minibatch import into_panels, out_of_panels
+from .panels import Panels
 
 
 @jit
-def predict(out, X, theta, numbers, scratch, plan, product, most):
+def predict(out, X, theta, numbers, scratch, plan, product, narrow_product, most):
     """Raw outputs z (n, O) for rows X (n, I), ``most`` at a time; the rest are a workspace's.
 
     Nothing may stand between the layers (between.py).
     """
-    work = Passage(numbers, scratch, plan, product, 0)
+    work = Passage(numbers, scratch, plan, product, 0, narrow_product, 0)
     n, layers = X.shape[0], plan.shape[0] - 1
     p, q = plan[layers], plan[layers - 1]
     x, y = Panels(numbers, p[Y_], p[SIZE]), Panels(numbers, q[Y_], q[SIZE])

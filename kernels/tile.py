@@ -19,7 +19,9 @@ from .vector import (
     lower,
     pointer_to,
     read,
+    scatter,
     store,
+    total,
     vector_type,
     write,
 )
@@ -210,3 +212,79 @@ def _(context, builder, signature, arguments):
                 rows[r + half] = builder.shuffle_vector(*pair, masks[1])
         half //= 2
     return join(builder, rows)
+
+
+def row_totals(x):
+    """The sum of each row's lanes, in the order of `vector.total`, as a vector of so many lanes."""
+    return np.array([total(row) for row in x])
+
+
+@type_callable(row_totals)
+def _(context):
+    return lambda x: TileType(x.dtype, x.rows)
+
+
+@lower_builtin(row_totals, TileType)
+def _(context, builder, signature, arguments):
+    # Upper halves are added to lower ones, of two vectors at a time while there are two: then a
+    # vector has the halves of two rows, the quarters of four, …
+    vectors, parts = split(builder, arguments[0]), 1
+    while vectors[0].type.count > len(vectors) * parts or len(vectors) > 1:
+        size = vectors[0].type.count // parts
+        several = len(vectors) > 1
+        lower, upper = (
+            [
+                part * size + half * size // 2 + k
+                for part in range(2 * parts if several else parts)
+                for k in range(size // 2)
+            ]
+            for half in range(2)
+        )
+        masks = [ir.Constant(ir.VectorType(_I32, len(m)), m) for m in (lower, upper)]
+        pairs = zip(vectors[::2], vectors[1::2], strict=True) if several else [vectors * 2]
+        vectors = [builder.fadd(*(builder.shuffle_vector(*p, m) for m in masks)) for p in pairs]
+        parts = 2 * parts if several else parts
+    return join(builder, vectors)
+
+
+def store_column(a, i, step, x):
+    """Write the lanes of a vector to a[i], a[i + step], …"""
+    a.reshape(-1)[i + step * np.arange(len(x))] = x
+
+
+@type_callable(store_column)
+def _(context):
+    return lambda a, i, step, x: types.none
+
+
+@lower(store_column, MEMORY, *[types.Integer] * 2, TileType)
+def _(context, builder, signature, arguments):
+    a, i, step, x = arguments
+    (vector,) = split(builder, x)
+    pointer = pointer_to(context, builder, signature.args[0], a, i)
+    for r, row in enumerate(_rows(builder, pointer, step, vector.type.count)):
+        builder.store(builder.extract_element(vector, _I32(r)), row)
+    return context.get_dummy_value()
+
+
+def store_transposed(a, i, step, x, n, m):
+    """Write the first n lanes of the first m rows r of a tile to a[i + r], a[i + step + r], …"""
+    for r, row in enumerate(x[:m]):
+        a.reshape(-1)[i + r + step * np.arange(len(row[:n]))] = row[:n]
+
+
+@type_callable(store_transposed)
+def _(context):
+    return lambda a, i, step, x, n, m: types.none
+
+
+@lower(store_transposed, MEMORY, *[types.Integer] * 2, TileType, *[types.Integer] * 2)
+def _(context, builder, signature, arguments):
+    tile = signature.args[3]
+    a, i, step, x, n, m = arguments
+    pointer = pointer_to(context, builder, signature.args[0], a, i)
+    mask = first_lanes(builder, n, tile.lanes)
+    for r, row in enumerate(split(builder, x)):
+        with builder.if_then(builder.icmp_signed(">", m, m.type(r))):
+            scatter(builder, row, builder.gep(pointer, [m.type(r)]), step, mask)
+    return context.get_dummy_value()

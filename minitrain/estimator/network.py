@@ -158,7 +158,15 @@ class Network:
         out = np.empty((n, mlp.sizes[-1]), mlp.dtype)
         if not mlp.normalization:
             serving.predict(
-                out, view, mlp.parameters, work.numbers, work.scratch, work.plan, work.product, size
+                out,
+                view,
+                mlp.parameters,
+                work.numbers,
+                work.scratch,
+                work.plan,
+                work.product,
+                work.narrow_product,
+                size,
             )
         else:
             data = minibatch.Data(view, self._unlabelled, self._nothing, self._unweighted)

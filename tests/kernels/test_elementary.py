@@ -15,7 +15,7 @@ import pytest
 from minitrain.kernels import elementary, losses, simd
 from minitrain.kernels._jit import COMPILED
 from minitrain.kernels.fuse import call
-from minitrain.kernels.gemm import PANEL, Panels
+from minitrain.kernels.panels import PANEL, Panels
 from minitrain.kernels.vector import address, lanes, load, store
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

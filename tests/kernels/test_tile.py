@@ -236,6 +236,49 @@ def test_memory_of_other_types_is_refused():
             numba.njit(wrong)(np.zeros(16, np.float32))
 
 
+@pytest.mark.parametrize("rows", [1, 4, 8])
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_totals_of_rows_in_a_column(T, rows):
+    L = simd.LANES[T]
+
+    def across(y, x, step):
+        tile.store_column(y, 1, step, tile.row_totals(tile.load_tile(rows, 1, x, 0, L)))
+
+    x = np.random.RandomState(rows).standard_normal(rows * L).astype(T)
+    for kernel in by_both_names(across):
+        for step in (1, 5):
+            y, wanted = np.full(5 * rows + 2, 77, T), np.full(5 * rows + 2, 77, T)
+            kernel(y, x, step)
+            wanted[1 + step * np.arange(rows)] = [vector.total(row) for row in x.reshape(rows, L)]
+            assert y.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("T", DTYPES, **T_ID)
+def test_a_part_of_a_tile_goes_out_transposed(T, width):
+    rows, L = 4, width * simd.LANES[T]
+
+    def transposed(y, x, step, n, m):
+        tile.store_transposed(y, 2, step, tile.load_tile(rows, width, x, 0, L), n, m)
+
+    x = ramp(rows * L, T)
+    for kernel in by_both_names(transposed):
+        for step, n, m in (
+            (4, L, 4),
+            (4, L + 3, 9),
+            (3, 5, 3),
+            (7, L - 1, 1),
+            (4, 0, 4),
+            (4, 3, 0),
+        ):
+            y, wanted = np.full(7 * L + 9, 77, T), np.full(7 * L + 9, 77, T)
+            kernel(y, x, step, n, m)
+            for r in range(min(m, rows)):
+                for k in range(min(n, L)):
+                    wanted[2 + r + step * k] = x[r * L + k]
+            assert y.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("T", DTYPES, **T_ID)
 def test_vectors_and_numbers_go_into_slots(T):
     """Without the first of a tuple, and without the slot that is left; of a part, n lanes."""

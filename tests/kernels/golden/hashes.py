@@ -20,7 +20,7 @@ import numpy as np
 
 import minitrain as mt
 from minitrain import training
-from minitrain.kernels import activations, epoch, gemm, losses, simd, vector
+from minitrain.kernels import activations, epoch, losses, panels, simd, vector
 from minitrain.kernels._jit import COMPILED
 
 FILE = Path(__file__).with_suffix(".json")
@@ -194,7 +194,7 @@ def main():
     options = parser.parse_args()
     if options.cases:
         found = {name: hash_of(CASES[name]) for name in options.cases}
-        print(json.dumps({"instructions": instructions(), "rows": gemm.ROWS, "hashes": found}))
+        print(json.dumps({"instructions": instructions(), "rows": panels.ROWS, "hashes": found}))
         return 0
     wanted = {} if options.write else json.loads(FILE.read_text("utf-8"))
     found, different = {}, 0
