@@ -25,8 +25,9 @@ from .objective import LOSS as PENALTY
 from .ordering import draw_order
 from .phases import LOSS as SEEN_LOSS
 from .phases import NORM, RIGHT
+from .subnormal import FLUSHED_EVERY
 from .threads import WEIGHTS, give_back, meet, share, take
-from .vector import lanes, load, load_double, store
+from .vector import address, lanes, load, load_double, store
 
 # Hyperparameters that follow a schedule: places (k,) in the optimizer's inputs, values (steps, k).
 Moved = namedtuple("Moved", "places values")
@@ -194,6 +195,12 @@ def train(
         if batch == 0:
             begin, end = share(theta.size, lanes(theta), thread, threads)
             copy_row(good, begin, evaluated, begin, end - begin)
+            made = sampling.before + step
+            if made // FLUSHED_EVERY > max(made - sampling.steps, 0) // FLUSHED_EVERY:
+                call(
+                    work.flush,
+                    (address(theta), address(state.slots), state.slots.shape, begin, end),
+                )
             if not meet(shared, threads):
                 return step
         if phased.finish:

@@ -24,6 +24,7 @@ from .losses import loss_address
 from .memory import LINE, aligned_zeros
 from .narrow import FEW, narrow_product_address, narrow_weight_product_address, sums_in_lanes
 from .panels import DERIVATIVE, MOST_ROWS, PANEL, Epilogue, Matrix, Panels, place
+from .subnormal import flush_address
 from .vector import address, lanes
 
 # Everything that one mini-batch needs.  numbers: the layers' values, where `plan` says; labels (B,)
@@ -34,7 +35,7 @@ from .vector import address, lanes
 Workspace = namedtuple(
     "Workspace",
     "numbers labels targets loss right scratch plan product weight_product narrow_product "
-    "narrow_weight_product row_losses pass_batch weigh penalize running objective paid",
+    "narrow_weight_product row_losses flush pass_batch weigh penalize running objective paid",
 )
 
 # What the products ask of a workspace: to hand over all of it takes as long as a small product.
@@ -77,6 +78,7 @@ def workspace(sizes, codes, loss, rows, dtype, threads=1):
         weight_product_address(np.dtype(dtype)),
         *_narrow_addresses(sizes, np.dtype(dtype)),
         loss_address(loss, np.dtype(dtype)),
+        flush_address(np.dtype(dtype)),
         *(NOTHING, NOTHING, NOTHING),  # minibatch.workspace says where
         np.empty(0, dtype),
         None,

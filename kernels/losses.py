@@ -14,9 +14,21 @@ from numba import from_dtype, types
 from ._jit import address_of, inline, jit
 from .elementary import exp, log, log1p, sigmoid
 from .panels import panel_width, panels_type, place
-from .simd import absolute, fma, maximum, where
+from .simd import absolute, elementwise, fma, maximum, pick, where
 from .tile import load_square, store_tile, transpose
 from .vector import lanes, load, splat, store, total
+
+_TAIL = (2.0**-100, 2.0**-1000)
+
+
+@elementwise
+def without_tail(dz):
+    """Zero in place of a derivative far below what any other adds up to.
+
+    Of a row that is well separated it is e^-z: products of it would soon be subnormal, and slow
+    (see subnormal.py).
+    """
+    return where(absolute(dz) < pick(dz, _TAIL), 0.0, dz)
 
 
 @jit(by_address=True)
@@ -56,7 +68,7 @@ def softmax_cross_entropy(DZ, loss, right, Z, labels, targets, scratch, begin, e
         mean = 1.0 / splat(loss, B)
         scale = mean / s
         for c in range(O):
-            store(scratch, c * L, load(scratch, c * L) * scale)
+            store(scratch, c * L, without_tail(load(scratch, c * L) * scale))
         for r in range(rows):
             scratch[labels[i + r] * L + r] -= loss.dtype.type(1) / loss.dtype.type(B)
         for c in range(0, O, L):
@@ -69,7 +81,7 @@ def of_logits(x, wanted):
     """(losses, what is predicted minus what is wanted, derivatives) of binary outputs."""
     y = where(wanted > 0.5, -x, x)
     losses = maximum(0.0, y) + log1p(exp(-absolute(y)))
-    return losses, where(x > 0.0, 1.0 - wanted, -wanted), sigmoid(x) - wanted
+    return losses, where(x > 0.0, 1.0 - wanted, -wanted), without_tail(sigmoid(x) - wanted)
 
 
 @jit(by_address=True)

@@ -101,6 +101,18 @@ def test_huge_logits_of_binary_cross_entropy(dtype):
         assert gradient[-1] == pytest.approx(slope, abs=1e-7)
 
 
+@pytest.mark.parametrize("dtype, far", [("float32", 2.0**-100), ("float64", 2.0**-1000)])
+def test_derivatives_of_a_row_that_is_right_by_far(dtype, far):
+    """e^-z, down to where products of it would be subnormal: from there on 0."""
+    edge = -math.log(far)
+    for z in (1.0, 30.0, edge - 0.01, edge + 0.01, edge + 10):
+        wanted = math.exp(-z) / (1 + math.exp(-z)) if z < edge else 0.0
+        _, gradient = passing(1, "binary_cross_entropy", dtype).loss_and_gradient([[-z]], [0])
+        assert gradient[-1] == pytest.approx(wanted, rel=1e-4)
+        _, gradient = passing(2, "softmax_cross_entropy", dtype).loss_and_gradient([[z, 0.0]], [0])
+        assert gradient[-1] == pytest.approx(wanted, rel=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_small_losses_do_not_vanish(dtype):
     """-log of a probability close to 1 is e^-z, far below the unit roundoff of 1."""
