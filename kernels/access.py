@@ -11,21 +11,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import COMPILED
+from .llvm import column_of
 from .vector import fetch
 
 if COMPILED:
-
-    def _columns(context, builder, kind, array, i):
-        """Where slots[k, i] is, as a function of k."""
-        array = context.make_array(kind)(context, builder, array)
-        size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-        row = builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], cgutils.intp_t(size))
-
-        def column(k):
-            start = builder.gep(array.data, [builder.mul(row, cgutils.intp_t(k))])
-            return builder.gep(start, [i])
-
-        return column
 
     @intrinsic
     def read_slots(typingctx, slots, i, n):
@@ -35,7 +24,7 @@ if COMPILED:
         tuple_type = types.UniTuple(slots.dtype, n.literal_value)
 
         def codegen(context, builder, signature, arguments):
-            column = _columns(context, builder, slots, *arguments[:2])
+            column = column_of(context, builder, slots, *arguments[:2])
             values = [builder.load(column(k)) for k in range(n.literal_value)]
             return context.make_tuple(builder, tuple_type, values)
 
@@ -50,7 +39,7 @@ if COMPILED:
         first = skip.literal_value
 
         def codegen(context, builder, signature, arguments):
-            column = _columns(context, builder, slots, *arguments[:2])
+            column = column_of(context, builder, slots, *arguments[:2])
             for k, kind in enumerate(list(values)[first:]):
                 if left.literal_value >> k & 1:
                     continue
@@ -67,7 +56,7 @@ if COMPILED:
             return None
 
         def codegen(context, builder, signature, arguments):
-            column = _columns(context, builder, slots, *arguments[:2])
+            column = column_of(context, builder, slots, *arguments[:2])
             for k in range(which.literal_value.bit_length()):
                 if which.literal_value >> k & 1:
                     fetch(builder, column(k))

@@ -11,7 +11,8 @@ from ._jit import jit
 from .access import read_slots, widest_vectors, write_slots
 from .ahead import AT_A_TIME, FAR, ask_ahead
 from .functions import slots_left, slots_read
-from .vector import lanes, load, load_slots, store, store_slots
+from .slots import load_slots, store_slots
+from .vector import lanes, load, store
 
 
 def descend_of(update, n_slots, scalars, key):

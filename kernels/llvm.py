@@ -31,3 +31,16 @@ def intrinsic_call(builder, name, *arguments):
     signature = ir.FunctionType(kind, [a.type for a in arguments])
     function = cgutils.get_or_insert_function(builder.module, signature, name)
     return builder.call(function, arguments)
+
+
+def column_of(context, builder, kind, array, i):
+    """Where array[k, i] of two dimensions is, as a function of k."""
+    array = context.make_array(kind)(context, builder, array)
+    size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    row = builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], cgutils.intp_t(size))
+
+    def column(k):
+        start = builder.gep(array.data, [builder.mul(row, cgutils.intp_t(k))])
+        return builder.gep(start, [i])
+
+    return column

@@ -15,7 +15,8 @@ from .access import read_slots, store, unpack, widest_vectors, write_slots
 from .adding import add_each, totals, zero_sums
 from .ahead import AT_A_TIME, FAR, ask_ahead
 from .functions import slots_read
-from .vector import lanes, load, load_slots, splat, total
+from .slots import load_slots
+from .vector import lanes, load, splat, total
 
 PORTION = 2048
 _WAITING = 256  # of a portion's numbers at a time

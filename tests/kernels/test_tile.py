@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from minitrain.kernels import simd, tile, vector
+from minitrain.kernels import slots as slots_
 
 DTYPES = [np.float32, np.float64]
 T_ID = {"ids": lambda T: T.__name__}
@@ -287,8 +288,8 @@ def test_vectors_and_numbers_go_into_slots(T):
     @numba.njit
     def through(slots, x, i, n):
         a, b = vector.load(x, 0), vector.load(x, L)
-        vector.store_slots(slots, i, (b, a, b, 0.25, a), 1, 2)
-        vector.store_slots(slots, i + L, (a, b, 0.5), 1, 0, n)
+        slots_.store_slots(slots, i, (b, a, b, 0.25, a), 1, 2)
+        slots_.store_slots(slots, i + L, (a, b, 0.5), 1, 0, n)
 
     x = ramp(2 * L, T)
     for n in (0, 1, L - 1, L, L + 5):
