@@ -8,7 +8,7 @@ division waits for as well; its multipliers have little to do meanwhile.  From t
 
 where e is what d and h lack: |e| < DOUBT by far.  So √x is between g + d h (1 - DOUBT) and
 g + d h (1 + DOUBT), and where these are rounded to the same number, so is √x, whatever has been
-looked up.  Where they are not (one vector in a million; in 500 of float32), or where x is so small
+looked up.  Where they are not (one vector in 4 million; in 270 of float32), or where x is so small
 that d has too few bits, or 0, infinite, negative or nan, the processor takes the root.  The bits
 are IEEE's, as on all other processors.
 
