@@ -28,7 +28,7 @@ optimizer = mt.optimizers.get("{name}", lr=0.5)
 optimizer.step(theta, np.full(3, 2, np.float32), optimizer.init(theta))
 print(json.dumps([compiled, theta.tolist()]))
 """
-KERNELS = ["fuse.advance", "fuse.descend", "quick.quick_step"]
+KERNELS = ["descent.descend", "fuse.advance", "quick.quick_step"]
 
 
 def start(script, folder):
@@ -110,7 +110,7 @@ def test_a_rule_of_a_script(script, folder):
     for direction, expected, misses in (
         ("v", [0.0] * 3, KERNELS),
         ("v", [0.0] * 3, []),
-        ("g + v", [-1.0] * 3, ["fuse.descend"]),
+        ("g + v", [-1.0] * 3, ["descent.descend"]),
     ):
         path = script("mine", RULE.format(direction=direction))
         compiled, theta, err = finish(start(path, folder))
