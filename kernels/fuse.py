@@ -16,7 +16,7 @@ in float64.
 
 from collections import namedtuple
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,12 @@ from ._jit import address_of, inline, jit
 from .access import call, read_slots, store, unpack
 from .descent import descend_of, descend_of_numbers
 from .rule import Rule, Sums, Variant, code_hash
-from .scalar import for_scalars, for_vectors, has_vectors
+from .scalar import for_scalars, for_vectors, has_vectors, operations
 from .sums import settle_of, tally_of, tally_of_numbers
+
+# A float32 update of more operations (Adam has 12) keeps the multipliers busy: then roots come from
+# the unit that divides.
+LIGHT = 12
 
 # What a step needs besides parameters and gradient: slots (S, stride >= P), carried scalars, the
 # inputs of coefficients, room for their result, and for each block (start, stop) of the
@@ -172,7 +176,9 @@ def _compiled(
     )  # fmt: skip
     constants = n_slots, scalars
     if has_vectors(variant.update):
-        descend = compiled(descend_of, variant.update, *constants, takes=arrays, seen=for_vectors)
+        busy = dtype == np.float32 and operations(variant.update) > LIGHT
+        vectors = partial(for_vectors, by_divider=busy)
+        descend = compiled(descend_of, variant.update, *constants, takes=arrays, seen=vectors)
     else:
         descend = compiled(descend_of_numbers, variant.update, *constants, takes=arrays)
     if sums is not None and variant.terms is not None:

@@ -66,16 +66,18 @@ def _numpy_with(replaced: dict) -> dict:
 
 
 _SCALARS = _numpy_with({np.where: where, np.sign: sign})
-_VECTORS = _numpy_with(
-    {
-        np.where: simd.where,
-        np.sqrt: simd.sqrt,
-        np.absolute: simd.absolute,
-        np.sign: _vector_sign,
-        np.maximum: _vector_maximum,
-        np.minimum: _vector_minimum,
-    }
-)
+_FUNCTIONS = {
+    np.where: simd.where,
+    np.sqrt: simd.sqrt,
+    np.absolute: simd.absolute,
+    np.sign: _vector_sign,
+    np.maximum: _vector_maximum,
+    np.minimum: _vector_minimum,
+}
+_VECTORS = _numpy_with(_FUNCTIONS)
+
+
+_VECTORS_BY_DIVIDER = _numpy_with({**_FUNCTIONS, np.sqrt: simd.divider_sqrt})
 
 
 def for_scalars(function: Callable) -> Callable:
@@ -83,9 +85,10 @@ def for_scalars(function: Callable) -> Callable:
     return _translated(function, _SCALARS)
 
 
-def for_vectors(function: Callable) -> Callable:
-    """The same function for the vectors of simd.py, if ``has_vectors``."""
-    return _translated(function, _VECTORS)
+def for_vectors(function: Callable, by_divider: bool = False) -> Callable:
+    """The same function for the vectors of simd.py, if ``has_vectors``; its roots by multiplying
+    or by the unit that divides."""
+    return _translated(function, _VECTORS_BY_DIVIDER if by_divider else _VECTORS)
 
 
 # What vectors have of Python's operators.
@@ -116,6 +119,26 @@ def has_vectors(function: Callable) -> bool:
             if (callable(value) or isinstance(value, types.ModuleType)) and not known:
                 return False
     return True
+
+
+def operations(function: Callable) -> int:
+    """How many operators and calls a function has, with those that it calls."""
+    steps = list(dis.get_instructions(function))
+    count = sum(s.opname in ("BINARY_OP", "COMPARE_OP", "UNARY_NEGATIVE", "CALL") for s in steps)
+    return count + sum(operations(f) for f in _called(function))
+
+
+def _called(function: Callable) -> list[Callable]:
+    """The Python functions that a function names, or has in its closure."""
+    cells = (cell.cell_contents for cell in function.__closure__ or ())
+    seen = {**function.__globals__, **dict(zip(function.__code__.co_freevars, cells, strict=True))}
+    named = {
+        step.argval
+        for step in dis.get_instructions(function)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_DEREF")
+    }
+    found = [seen.get(name) for name in sorted(named)]
+    return [f for f in found if isinstance(f, types.FunctionType) and f not in _VECTORS]
 
 
 def _translated(function: Callable, replaced: dict) -> Callable:

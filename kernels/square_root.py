@@ -13,7 +13,7 @@ that d has too few bits, or 0, infinite, negative or nan, the processor takes th
 are IEEE's, as on all other processors.
 
 A step of Adam takes 20 instead of 36 cycles for 8 parameters of float64, and 19 instead of 22 for
-16 of float32.
+16 of float32 (where a rule has many more operations, the divider is as fast: fuse.py).
 """
 
 from llvmlite import ir

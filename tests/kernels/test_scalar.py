@@ -12,7 +12,7 @@ import minitrain as mt
 from minitrain.kernels import _jit
 from minitrain.kernels import rule as rules
 from minitrain.kernels.interval import Interval
-from minitrain.kernels.scalar import for_scalars, has_vectors
+from minitrain.kernels.scalar import for_scalars, has_vectors, operations
 
 pytestmark = pytest.mark.usefixtures("own_registry")
 
@@ -108,6 +108,13 @@ def test_numbers_beside_vectors(update, values, dtype):
         mine.step_reference(unfused, gradient, other)
     np.testing.assert_array_equal(theta, unfused)
     np.testing.assert_array_equal(state.arrays.slots, other.arrays.slots)
+
+
+def test_operations():
+    """Two calls, a comparison; and with what is called: that and a product."""
+    assert operations(global_numpy) == 3
+    assert operations(calls_another) == 5
+    assert operations(lambda p, g, c: (-g * c[0], p)) == 2
 
 
 @pytest.mark.compiled

@@ -99,6 +99,15 @@ def test_a_rule_takes_roots_by_multiplying(T, monkeypatch, own_registry):
     (assembly,) = descend.inspect_asm().values()
     assert "vrsqrt14" in assembly
 
+    @mt.rule("busy", lr=1.0)
+    def busy(p, g, c):
+        u = (g + p) * (g - p) + (p * p + g) * (p * g - p) + (g * g * g + p) * p
+        return (u / np.sqrt(u * u),)
+
+    _, descend = mt.Optimizer(busy).kernels(np.dtype(T)).dispatchers
+    (assembly,) = descend.inspect_asm().values()
+    assert ("vrsqrt14" in assembly) == (T is np.float64)
+
 
 HOST = "+sse2,+avx512f,+avx512vl"
 
