@@ -75,8 +75,6 @@ _FUNCTIONS = {
     np.minimum: _vector_minimum,
 }
 _VECTORS = _numpy_with(_FUNCTIONS)
-
-
 _VECTORS_BY_DIVIDER = _numpy_with({**_FUNCTIONS, np.sqrt: simd.divider_sqrt})
 
 
@@ -101,8 +99,7 @@ def has_vectors(function: Callable) -> bool:
 
     Numba finds out, too, but only by compiling, in each process again.
     """
-    cells = (cell.cell_contents for cell in function.__closure__ or ())
-    seen = {**function.__globals__, **dict(zip(function.__code__.co_freevars, cells, strict=True))}
+    seen = _seen_by(function)
     methods = {getattr(f, "__name__", None) for f in _VECTORS} | {"abs"}
     for step in dis.get_instructions(function):
         if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval not in methods:
@@ -123,22 +120,19 @@ def has_vectors(function: Callable) -> bool:
 
 def operations(function: Callable) -> int:
     """How many operators and calls a function has, with those that it calls."""
-    steps = list(dis.get_instructions(function))
-    count = sum(s.opname in ("BINARY_OP", "COMPARE_OP", "UNARY_NEGATIVE", "CALL") for s in steps)
-    return count + sum(operations(f) for f in _called(function))
+    seen, count = _seen_by(function), 0
+    for step in dis.get_instructions(function):
+        count += step.opname in ("BINARY_OP", "COMPARE_OP", "UNARY_NEGATIVE", "CALL")
+        if step.opname in ("LOAD_GLOBAL", "LOAD_DEREF"):
+            value = seen.get(step.argval)
+            count += operations(value) if isinstance(value, types.FunctionType) else 0
+    return count
 
 
-def _called(function: Callable) -> list[Callable]:
-    """The Python functions that a function names, or has in its closure."""
+def _seen_by(function: Callable) -> dict:
+    """What a function's names mean: its module's, and those of its closure."""
     cells = (cell.cell_contents for cell in function.__closure__ or ())
-    seen = {**function.__globals__, **dict(zip(function.__code__.co_freevars, cells, strict=True))}
-    named = {
-        step.argval
-        for step in dis.get_instructions(function)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_DEREF")
-    }
-    found = [seen.get(name) for name in sorted(named)]
-    return [f for f in found if isinstance(f, types.FunctionType) and f not in _VECTORS]
+    return {**function.__globals__, **dict(zip(function.__code__.co_freevars, cells, strict=True))}
 
 
 def _translated(function: Callable, replaced: dict) -> Callable:
